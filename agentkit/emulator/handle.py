@@ -1,0 +1,176 @@
+"""The handle that users hold: starts and stops the gateway, gives its address, its key and a model that talks to it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from agentkit.emulator.brain import Answerer, Brain, Step, as_brain
+from agentkit.emulator.dialects import dialect
+from agentkit.emulator.exchange import RecordedRequest
+from agentkit.emulator.faults import Fault, Faults
+from agentkit.emulator.gateway import Gateway
+from agentkit.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from agentkit.emulator.server import Server
+    from agentkit.providers import ChatCompletionsModel
+
+_KEEP = 10_000  # requests
+
+
+class Emulator:
+    """A gateway on 127.0.0.1 that answers like a real one, for examples, tests and trying things out.
+
+    It is no language model: what it says comes from `brain`, by default a small deterministic program.
+
+    ```python
+    with Emulator() as gateway:
+        agent = Agent(gateway.model(), tools=[...])
+    ```
+    """
+
+    def __init__(
+        self,
+        brain: Brain | Answerer | Sequence[Step] | None = None,
+        *,
+        gateway: str = "toapis",
+        faults: Sequence[str | Fault] = (),
+        key: str | None = None,
+        port: int = 0,
+        latency: float = 0.0,
+    ) -> None:
+        """Does no I/O; the server starts with `with` or `start()`.
+
+        Args:
+            brain: who answers: a `Brain`, a function of the request, or a sequence of replies, one a request. None:
+                `DemoBrain()`.
+            gateway: whose dialect it speaks: toapis, bytespike, modelstream or openai.
+            faults: what goes wrong, in order; see `Fault.parse` for the spelling.
+            key: the API key that clients must send. None: one is made up.
+            port: 0 takes a free one.
+            latency: seconds that each answer waits before it begins.
+
+        Raises:
+            ConfigurationError: an unknown gateway or fault.
+        """
+        self._dialect = dialect(gateway)
+        self._faults = Faults(faults)
+        self._key = _new_key(self._dialect.key_prefix) if key is None else key
+        chosen = _demo() if brain is None else as_brain(brain)
+        self._gateway = Gateway(self._dialect, chosen, self._key, self._faults, latency, _KEEP)
+        self._wanted_port = port
+        self._server: Server | None = None
+        self._running = False
+
+    def __repr__(self) -> str:
+        where = self.url if self._server is not None else "not started"
+        return f"Emulator(gateway={self._dialect.name!r}, {where})"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Returns when the server accepts connections; does nothing when it runs already.
+
+        Raises:
+            ConfigurationError: the port cannot be had.
+        """
+        from agentkit.emulator.server import Server
+
+        if self._running:
+            return
+        server = Server(self._gateway, self._wanted_port)
+        try:
+            server.start()
+        except OSError as error:
+            text = f"cannot listen on port {self._wanted_port}: {error}; choose another, or 0"
+            raise ConfigurationError(text) from error
+        self._server, self._running = server, True
+
+    def stop(self) -> None:
+        """Ends the server and every connection to it; does nothing when it does not run."""
+        if self._running and self._server is not None:
+            self._running = False
+            self._server.stop()
+
+    def wait(self) -> None:
+        """Blocks until the server is stopped from another thread, or Ctrl-C."""
+        if self._server is not None:
+            self._server.wait()
+
+    @property
+    def url(self) -> str:
+        """The base URL, `http://127.0.0.1:PORT/v1`; after `stop()` still the one that it had.
+
+        Raises:
+            ConfigurationError: it has not been started.
+        """
+        if self._server is None:
+            raise ConfigurationError("the emulator has no address yet: use `with Emulator() as gateway:`, or start()")
+        return f"http://127.0.0.1:{self._server.port}/v1"
+
+    @property
+    def key(self) -> str:
+        """The API key that clients must send."""
+        return self._key
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The requests so far, in order of arrival; the newest 10,000 of them."""
+        return self._gateway.requests
+
+    @property
+    def connections(self) -> int:
+        """How many connections have been accepted since the start."""
+        return 0 if self._server is None else self._server.connections
+
+    @property
+    def curl(self) -> str:
+        """One shell line that asks it something."""
+        body = {"model": self._dialect.models[0], "messages": [{"role": "user", "content": "Who are you?"}]}
+        words = ["curl", "--noproxy", "127.0.0.1", f"{self.url}/chat/completions"]
+        words += ["-H", f"Authorization: Bearer {self._key}", "-H", "Content-Type: application/json"]
+        return shlex.join([*words, "-d", json.dumps(body)])
+
+    def inject(self, fault: str | Fault) -> None:
+        """One more fault, after those still to come.
+
+        Raises:
+            ConfigurationError: there is no such fault.
+        """
+        self._faults.add(fault)
+
+    def model(self, model_id: str | None = None, **options: Any) -> ChatCompletionsModel:
+        """A model that talks to this gateway, by default the one of its seed page.
+
+        `options` go to `ChatCompletionsModel`.
+
+        Raises:
+            ConfigurationError: it has not been started.
+        """
+        from agentkit.providers import ChatCompletionsModel
+
+        chosen = self._dialect.models[0] if model_id is None else model_id
+        return ChatCompletionsModel(chosen, base_url=self.url, api_key=self._key, gateway=self._dialect.name, **options)
+
+
+def _demo() -> Brain:
+    from agentkit.emulator.demo import DemoBrain
+
+    return DemoBrain()
+
+
+def _new_key(prefix: str) -> str:
+    import secrets
+
+    return prefix + secrets.token_hex(16)

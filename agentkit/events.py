@@ -1,0 +1,26 @@
+"""The events of a run, as `async for event in run` gives them; match on their type."""
+
+from agentkit.models import ArgumentsDelta, AttemptDiscarded, ReasoningDelta, TextDelta
+from agentkit.runtime import (
+    Event,
+    OutputRejected,
+    PartialOutput,
+    RunFinished,
+    ToolFinished,
+    ToolStarted,
+    TurnFinished,
+)
+
+__all__ = [
+    "ArgumentsDelta",
+    "AttemptDiscarded",
+    "Event",
+    "OutputRejected",
+    "PartialOutput",
+    "ReasoningDelta",
+    "RunFinished",
+    "TextDelta",
+    "ToolFinished",
+    "ToolStarted",
+    "TurnFinished",
+]

@@ -1,0 +1,42 @@
+"""Models: who answers a request, what is asked, what comes back."""
+
+from agentkit.models.model import Model, Respond
+from agentkit.models.profile import ALL_OUTPUT_MODES, ALL_TOOL_CHOICES, OutputMode, Profile, Range
+from agentkit.models.request import ModelRequest, ResponseFormat, ToolChoice, ToolDefinition
+from agentkit.models.response import (
+    ArgumentsDelta,
+    AttemptDiscarded,
+    AttemptStarting,
+    FinishReason,
+    ModelResponse,
+    ReasoningDelta,
+    ResponseCompleted,
+    ResponseEvent,
+    TextDelta,
+)
+from agentkit.models.settings import ModelSettings, ReasoningEffort
+
+__all__ = [
+    "ALL_OUTPUT_MODES",
+    "ALL_TOOL_CHOICES",
+    "ArgumentsDelta",
+    "AttemptDiscarded",
+    "AttemptStarting",
+    "FinishReason",
+    "Model",
+    "ModelRequest",
+    "ModelResponse",
+    "ModelSettings",
+    "OutputMode",
+    "Profile",
+    "Range",
+    "ReasoningDelta",
+    "ReasoningEffort",
+    "Respond",
+    "ResponseCompleted",
+    "ResponseEvent",
+    "ResponseFormat",
+    "TextDelta",
+    "ToolChoice",
+    "ToolDefinition",
+]

@@ -1,0 +1,292 @@
+"""Bodies and events of Chat Completions, read into one `ModelResponse`. Pure: bytes in, data or a typed error out."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from agentkit import _json
+from agentkit.errors import GatewayError, MalformedResponse, Overloaded, ServerError, StreamTruncated
+from agentkit.messages import AssistantMessage
+from agentkit.models import ArgumentsDelta, ModelResponse, Profile, ReasoningDelta, TextDelta
+from agentkit.providers.chat_completions.draft import Draft
+from agentkit.providers.chat_completions.errors import error_from_object
+from agentkit.providers.chat_completions.thinking import Split, ThinkTags
+from agentkit.providers.chat_completions.usage import decode_usage
+from agentkit.transport import ServerSentEvent
+
+Delta = TextDelta | ReasoningDelta | ArgumentsDelta
+
+_REASONING_FIELDS = ("reasoning_content", "reasoning")
+_TEXT_CALL = re.compile(r"\s*<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
+
+
+class Decoder:
+    """Reads one answer, whole (`plain`) or event by event (`feed`, then `close`).
+
+    `tools` are the names that were offered; they decide what a strange name means.
+    """
+
+    def __init__(self, profile: Profile, tools: Sequence[str], headers: Mapping[str, str]) -> None:
+        self._profile = profile
+        self._tools = frozenset(tools)
+        self._headers = headers
+        self._draft = Draft()
+        self._think: ThinkTags | None = ThinkTags() if profile.think_tags else None
+        self._usage: Any = None
+        self._fields: dict[str, Any] = {}
+        self._done = False
+
+    def plain(self, body: bytes) -> ModelResponse:
+        """The answer of a body that is one JSON object.
+
+        Raises:
+            MalformedResponse: it is not.
+            GatewayError: it is an error object, whatever the HTTP status said.
+        """
+        try:
+            value = _json.loads(body)
+        except ValueError as error:
+            raise MalformedResponse(
+                f"{self._profile.gateway} answered something that is not JSON: {_excerpt(body)}", headers=dict(self._headers)
+            ) from error
+        if not isinstance(value, dict):
+            raise MalformedResponse(f"{self._profile.gateway} answered JSON that is not an object: {_excerpt(body)}")
+        self._raise_error(value, "")
+        choice = _first_choice(value.get("choices"))
+        if choice is None:
+            raise MalformedResponse(f"{self._profile.gateway} answered without choices: {_excerpt(body)}")
+        self._fields = value
+        self._usage = value.get("usage")
+        self._take_choice(choice)
+        if not self._draft.finish:
+            self._draft.warnings.append("the answer came without a finish_reason and was taken as complete")
+        return self._complete()
+
+    def feed(self, event: ServerSentEvent) -> list[Delta]:
+        """What an event adds.
+
+        Raises:
+            GatewayError: the event is an error; `partial` has what had come.
+            MalformedResponse: the event is not JSON.
+        """
+        data = event.data.strip()
+        if self._done or not data:
+            return []
+        if data == b"[DONE]":
+            self._done = True
+            return []
+        deltas: list[Delta] = []
+        for chunk in self._chunks(data):
+            self._raise_error(chunk, event.name)
+            usage = chunk.get("usage")
+            if isinstance(usage, dict) and usage:
+                self._usage = usage
+            self._note_fields(chunk)
+            choice = _first_choice(chunk.get("choices"))
+            if choice is not None:
+                deltas.extend(self._take_choice(choice))
+        return deltas
+
+    def flush(self) -> list[Delta]:
+        """Deltas that were held back in case they began a tag; the stream has ended."""
+        deltas: list[Delta] = []
+        if self._think is not None:
+            self._put(self._think.close(), deltas)
+        return deltas
+
+    def close(self) -> ModelResponse:
+        """The answer, when the stream has ended.
+
+        Raises:
+            StreamTruncated: neither a finish reason nor `[DONE]` came.
+        """
+        if self._draft.finish is None:
+            if not self._done:
+                raise StreamTruncated(
+                    f"{self._profile.gateway} ended the stream before the answer's end", partial=self.partial()
+                )
+            self._draft.warnings.append("the stream came without a finish_reason and was taken as complete")
+        return self._complete()
+
+    def partial(self) -> AssistantMessage | None:
+        """What has come so far, without calls (a half call is never shown); None when nothing has."""
+        message = self._draft.message([])
+        return message if message.parts else None
+
+    def _chunks(self, data: bytes) -> Iterator[dict[str, Any]]:
+        try:
+            values = [_json.loads(data)]
+        except ValueError:
+            lines = [line for line in data.split(b"\n") if line.strip() and line.strip() != b"[DONE]"]
+            try:  # data lines without a blank line between them are events of their own
+                values = [_json.loads(line) for line in lines] if len(lines) > 1 else []
+            except ValueError:
+                values = []
+            if not values:
+                raise MalformedResponse(
+                    f"{self._profile.gateway} sent an event that is not JSON: {_excerpt(data)}", partial=self.partial()
+                ) from None
+        for value in values:
+            if isinstance(value, dict):
+                yield value
+
+    def _note_fields(self, chunk: Mapping[str, Any]) -> None:
+        for key, value in chunk.items():
+            if key not in ("choices", "usage") and (value or key not in self._fields):
+                self._fields[key] = value
+
+    def _raise_error(self, value: Mapping[str, Any], event: str) -> None:
+        if value.get("error") or value.get("errors") or event == "error":
+            error = error_from_object(value, gateway=self._profile.gateway, headers=self._headers)
+            error.partial = self.partial()
+            if error.billed is None and self._profile.failures_billed is not None:
+                error.billed = self._profile.failures_billed
+            raise error
+
+    def _take_choice(self, choice: Mapping[str, Any]) -> list[Delta]:
+        source = choice.get("delta")
+        if not isinstance(source, Mapping):
+            source = choice.get("message")
+        deltas = self._take_message(source) if isinstance(source, Mapping) else []
+        self._draft.add_finish(choice.get("finish_reason"))
+        logprobs = choice.get("logprobs")
+        if isinstance(logprobs, Mapping) and isinstance(logprobs.get("content"), list):
+            self._draft.logprobs.extend(logprobs["content"])
+        return deltas
+
+    def _take_message(self, source: Mapping[str, Any]) -> list[Delta]:
+        draft, deltas = self._draft, list[Delta]()
+        for field in _REASONING_FIELDS:
+            piece = source.get(field)
+            if isinstance(piece, str) and piece and draft.add_reasoning(piece, field):
+                deltas.append(ReasoningDelta(piece))
+        details = source.get("reasoning_details")
+        if isinstance(details, list):
+            draft.add_details(details)
+        content = source.get("content")
+        if isinstance(content, str):
+            if content:
+                self._take_text(content, deltas)
+        elif isinstance(content, list):
+            self._take_parts(content, deltas)
+        refusal = source.get("refusal")
+        if isinstance(refusal, str) and refusal:
+            draft.refusal.append(refusal)
+        self._take_calls(source, deltas)
+        return deltas
+
+    def _take_text(self, piece: str, deltas: list[Delta]) -> None:
+        if self._think is None or self._draft.reasoning_field not in ("", "think"):
+            self._put(Split(text=piece), deltas)
+        else:
+            self._put(self._think.feed(piece), deltas)
+
+    def _put(self, split: Split, deltas: list[Delta]) -> None:
+        if split.reasoning and self._draft.add_reasoning(split.reasoning, "think"):
+            deltas.append(ReasoningDelta(split.reasoning))
+        if split.text:
+            self._draft.text.append(split.text)
+            deltas.append(TextDelta(split.text))
+
+    def _take_parts(self, parts: Sequence[Any], deltas: list[Delta]) -> None:
+        for part in parts:
+            if isinstance(part, str):
+                self._take_text(part, deltas)
+            elif isinstance(part, Mapping):
+                if part.get("type") == "thinking":
+                    piece = _thinking(part.get("thinking"))
+                    if piece and self._draft.add_reasoning(piece, "thinking"):
+                        deltas.append(ReasoningDelta(piece))
+                elif part.get("type") == "refusal" and isinstance(part.get("refusal"), str):
+                    self._draft.refusal.append(part["refusal"])
+                elif isinstance(part.get("text"), str):
+                    self._take_text(part["text"], deltas)
+
+    def _take_calls(self, source: Mapping[str, Any], deltas: list[Delta]) -> None:
+        calls = source.get("tool_calls")
+        if isinstance(calls, Mapping):
+            calls = [calls]
+        if not isinstance(calls, list):
+            calls = []
+        legacy = source.get("function_call")
+        if isinstance(legacy, Mapping) and not calls:
+            calls = [{"index": 0, "function": legacy}]
+        for entry in calls:
+            taken = self._draft.add_call(entry) if isinstance(entry, Mapping) else None
+            if taken is not None:
+                call, piece = taken
+                deltas.append(ArgumentsDelta(self._draft.calls.index(call), call.name, piece))
+
+    def _complete(self) -> ModelResponse:
+        draft = self._draft
+        self.flush()
+        self._raise_failed_finish()
+        if self._profile.text_tool_calls and self._tools and not draft.calls:
+            self._read_text_calls()
+        calls = draft.tool_calls(self._tools)
+        message = draft.message(calls)
+        return ModelResponse(
+            message=message,
+            finish_reason=draft.finish_reason(calls, default="stop"),
+            usage=decode_usage(self._usage),
+            model=_text(self._fields.get("model")),
+            id=_text(self._fields.get("id")),
+            raw=self._fields,
+            headers=self._headers,
+            warnings=tuple(draft.warnings),
+            logprobs=tuple(draft.logprobs),
+        )
+
+    def _raise_failed_finish(self) -> None:
+        """Some servers say only in the finish reason that the answer failed."""
+        reason = (self._draft.finish or "").lower()
+        kind: type[GatewayError]
+        if reason in ("error", "failed", "abort", "aborted", "cancelled"):
+            kind = ServerError
+        elif reason in ("insufficient_system_resource", "overloaded"):
+            kind = Overloaded
+        else:
+            return
+        raise kind(
+            f"{self._profile.gateway} ended the answer with finish_reason {reason!r}", code=reason, partial=self.partial()
+        )
+
+    def _read_text_calls(self) -> None:
+        text = "".join(self._draft.text)
+        position = 0
+        while match := _TEXT_CALL.match(text, position):
+            try:
+                call = _json.loads(match[1])
+            except ValueError:
+                return
+            self._draft.add_call({"index": len(self._draft.calls), "function": call})
+            position = match.end()
+        if position:
+            self._draft.text = [text[position:].strip()]
+
+
+def _first_choice(choices: Any) -> Mapping[str, Any] | None:
+    """The choice with index 0, or the first: a run has one answer, whatever `n` a server may have used."""
+    if not isinstance(choices, list):
+        return None
+    for choice in choices:
+        if isinstance(choice, Mapping) and not choice.get("index"):
+            return choice
+    return None
+
+
+def _thinking(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(_text(part.get("text")) for part in value if isinstance(part, Mapping))
+    return ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _excerpt(body: bytes) -> str:
+    text = " ".join(re.sub(r"<[^>]*>", " ", body[:2000].decode(errors="replace")).split())
+    return repr(text[:160] + ("…" if len(text) > 160 else ""))

@@ -1,0 +1,221 @@
+"""An answer while it is being put together, from a plain body or from a stream: both end in the same place.
+
+The rules are general, not a list of vendors; each was seen on a real server (see the wire samples in tests/).
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from agentkit.messages import AssistantMessage, AssistantPart, ReasoningPart, RefusalPart, TextPart, ToolCall
+from agentkit.models import FinishReason
+from agentkit.providers.chat_completions.arguments import Arguments, is_complete, read_arguments
+
+_FINISH: Mapping[str, FinishReason] = {
+    "stop": "stop", "eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop", "completed": "stop",
+    "complete": "stop", "done": "stop",
+    "tool_calls": "tool_calls", "tool_call": "tool_calls", "function_call": "tool_calls", "tool_use": "tool_calls",
+    "length": "length", "max_tokens": "length", "max_length": "length", "max_output_tokens": "length",
+    "model_length": "length",
+    "content_filter": "content_filter", "content_filtered": "content_filter", "safety": "content_filter",
+    "refusal": "refusal",
+}  # fmt: skip
+
+
+class CallDraft:
+    """A tool call as it comes."""
+
+    __slots__ = ("arguments", "extra", "id", "index", "name", "whole")
+
+    def __init__(self, id: str, index: int | None) -> None:
+        self.id = id
+        self.index = index
+        self.name = ""
+        self.arguments: list[str] = []
+        self.whole: dict[str, Any] | None = None  # arguments that came as an object
+        self.extra: dict[str, Any] = {}
+
+    @property
+    def text(self) -> str:
+        return "".join(self.arguments)
+
+    @property
+    def complete(self) -> bool:
+        return self.whole is not None or is_complete(self.text)
+
+
+class Draft:
+    """Collects the pieces of one answer; `message` puts them together once it is complete."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.reasoning: list[str] = []
+        self.reasoning_field = ""
+        self.refusal: list[str] = []
+        self.calls: list[CallDraft] = []
+        self.details: list[dict[str, Any]] = []
+        self.finish: str | None = None
+        self.logprobs: list[Any] = []
+        self.warnings: list[str] = []
+        self._by_id: dict[str, CallDraft] = {}
+        self._by_index: dict[int, CallDraft] = {}
+
+    # What comes in
+
+    def add_reasoning(self, text: str, field: str) -> bool:
+        """Take a piece of reasoning; False for the second copy that some servers send under another name."""
+        if not self.reasoning_field:
+            self.reasoning_field = field
+        elif field != self.reasoning_field:
+            return False
+        self.reasoning.append(text)
+        return True
+
+    def add_details(self, details: Iterable[Any]) -> None:
+        """Take `reasoning_details`, which go back as they came; a streamed entry's pieces are joined."""
+        for detail in details:
+            if not isinstance(detail, Mapping):
+                continue
+            entry = dict(detail)
+            last = self.details[-1] if self.details else None
+            if last is not None and _continues(last, entry):
+                for key, value in entry.items():
+                    if key in ("text", "summary", "data") and isinstance(value, str):
+                        last[key] = (last.get(key) or "") + value
+                    elif value is not None:
+                        last[key] = value
+            else:
+                self.details.append(entry)
+
+    def add_finish(self, reason: Any) -> None:
+        """Take a finish reason: the first one counts, unless it was `stop` and a later one says more."""
+        if isinstance(reason, str) and reason and (self.finish is None or self.finish == "stop"):
+            self.finish = reason
+
+    def call_for(self, id: str, index: int | None, name: str) -> CallDraft:
+        """The call that a delta belongs to. An empty id is no id; an id, or else an index, that was seen goes on."""
+        if id and id in self._by_id:
+            return self._by_id[id]
+        known = self._by_index.get(index) if index is not None else (self.calls[-1] if self.calls else None)
+        if known is not None and _goes_on(known, id, name):
+            if id and not known.id:
+                known.id = id
+                self._by_id[id] = known
+            return known
+        call = CallDraft(id, index)
+        self.calls.append(call)
+        if id:
+            self._by_id[id] = call
+        if index is not None:
+            self._by_index[index] = call
+        return call
+
+    def add_call(self, delta: Mapping[str, Any]) -> tuple[CallDraft, str] | None:
+        """Take a piece of a call; the call and the argument text it brought, or None when it brings nothing."""
+        function = delta.get("function")
+        if not isinstance(function, Mapping):
+            function = delta  # the shape without the wrapper
+        id, index, name = _text(delta.get("id")), delta.get("index"), _text(function.get("name"))
+        arguments, extra = function.get("arguments"), delta.get("extra_content")
+        if not (id or name or arguments or extra):
+            return None
+        call = self.call_for(id, index if isinstance(index, int) else None, name)
+        if name and name != call.name:
+            call.name += name
+        if isinstance(extra, Mapping):
+            call.extra.update(extra)
+        if isinstance(arguments, dict):
+            call.whole = {**(call.whole or {}), **arguments}
+            return call, ""
+        piece = _text(arguments)
+        if piece:
+            call.arguments.append(piece)
+        return call, piece
+
+    # What comes out
+
+    def tool_calls(self, known: frozenset[str]) -> list[ToolCall]:
+        """The calls, read and repaired; cut ones, when the answer stopped at its limit, are left out."""
+        calls: list[ToolCall] = []
+        taken: set[str] = set()
+        for draft in self.calls:
+            for name, arguments, wanted in self._readings(draft, known):
+                id = wanted if wanted and wanted not in taken else f"call_{uuid.uuid4().hex[:16]}"
+                taken.add(id)
+                calls.append(ToolCall(id, name, arguments.value, arguments.text, arguments.problem, draft.extra))
+        return calls
+
+    def _readings(self, draft: CallDraft, known: frozenset[str]) -> Iterable[tuple[str, Arguments, str]]:
+        if not draft.name:
+            self.warnings.append("a tool call without a name was left out")
+            return
+        readings = read_arguments(draft.whole if draft.whole is not None else draft.text)
+        if self._cut(draft, readings):
+            self.warnings.append(f"the call of {draft.name} was cut at the output limit and left out")
+            return
+        if len(readings) > 1:
+            self.warnings.append(f"{len(readings)} calls of {draft.name} came glued together and were taken apart")
+        for number, arguments in enumerate(readings):
+            wanted = draft.id if number == 0 else ""
+            yield from _expanded(draft.name, arguments, wanted, known)
+
+    def _cut(self, draft: CallDraft, readings: list[Arguments]) -> bool:
+        if self.finish is None or _FINISH.get(self.finish.lower()) != "length":
+            return False
+        return any(reading.problem for reading in readings) or (draft.whole is None and not draft.text.strip())
+
+    def message(self, calls: list[ToolCall]) -> AssistantMessage:
+        """The message with its parts in the order reasoning, text, refusal, calls."""
+        parts: list[AssistantPart] = []
+        reasoning, text, refusal = "".join(self.reasoning), "".join(self.text), "".join(self.refusal)
+        if reasoning:
+            parts.append(ReasoningPart(reasoning, self.reasoning_field))
+        if text:
+            parts.append(TextPart(text, "tool"))
+        if refusal:
+            parts.append(RefusalPart(refusal))
+        parts.extend(calls)
+        return AssistantMessage(parts, extra={"reasoning_details": self.details} if self.details else {})
+
+    def finish_reason(self, calls: list[ToolCall], *, default: FinishReason) -> FinishReason:
+        """Refusal before calls before what the server says; `default` when it says nothing."""
+        if self.refusal:
+            return "refusal"
+        reason = default if self.finish is None else _FINISH.get(self.finish.lower(), "other")
+        if calls and reason in ("stop", "other"):
+            return "tool_calls"
+        if reason == "tool_calls" and not calls:
+            return "stop"
+        return reason
+
+
+def _goes_on(call: CallDraft, id: str, name: str) -> bool:
+    """Whether a delta with an unseen (or no) id, at a place that `call` holds, is more of `call` rather than a new one."""
+    if id and call.id:
+        return not name and not call.complete  # some servers give every piece an id of its own
+    return not (name and call.complete)
+
+
+def _continues(last: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    same = last.get("type") == entry.get("type") and last.get("index") == entry.get("index")
+    return same and entry.get("index") is not None and (entry.get("id") is None or entry.get("id") == last.get("id"))
+
+
+def _expanded(
+    name: str, arguments: Arguments, id: str, known: frozenset[str]
+) -> Iterable[tuple[str, Arguments, str]]:
+    """Undo what models make of tool names: a `functions.` prefix, and a wrapper around parallel calls."""
+    if name not in known:
+        name = name.removeprefix("functions.")
+    uses = arguments.value.get("tool_uses") if arguments.value and name == "multi_tool_use.parallel" else None
+    if name in known or not isinstance(uses, list) or not uses:
+        yield name, arguments, id
+        return
+    for number, use in enumerate(uses):
+        if isinstance(use, Mapping):
+            inner = read_arguments(use.get("parameters"))[0]
+            yield _text(use.get("recipient_name")).removeprefix("functions."), inner, f"{id}_{number}" if id else ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,248 @@
+"""A request as the bytes of Chat Completions. Pure.
+
+Messages are encoded once, into the history's side table, and joined; everything else of the body stands before them and does
+not change from turn to turn, so that request n+1 begins with request n's messages, tools and schema, and prompt caches hit.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never
+
+from agentkit import _json
+from agentkit.errors import ConfigurationError
+from agentkit.messages import (
+    AssistantMessage,
+    FilePart,
+    ImagePart,
+    Message,
+    SystemMessage,
+    TextPart,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+    UserPart,
+)
+from agentkit.messages.parts import ReasoningPart
+from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
+
+
+class Encoder:
+    """Encodes requests for one (model, profile); keeps the encoded tools, which rarely change."""
+
+    def __init__(self, model: str, profile: Profile) -> None:
+        self.model = model
+        self.profile = profile
+        self._key = ("chat_completions", profile.vision is False, profile.replay_reasoning)
+        self._tools: tuple[tuple[ToolDefinition, ...], bytes] = ((), b"")
+
+    def body(self, request: ModelRequest, *, stream: bool) -> bytes:
+        """The request's body.
+
+        Raises:
+            ConfigurationError: a message without content, or an image for a model without vision.
+        """
+        head = _json.dumps(self._head(request, stream))
+        tools = self._encoded_tools(request.tools)
+        pieces = [head[:-1]]
+        if tools:
+            pieces.append(b',"tools":' + tools)
+        pieces.append(b',"messages":[' + self._messages(request) + b"]}")
+        return b"".join(pieces)
+
+    def _head(self, request: ModelRequest, stream: bool) -> dict[str, Any]:
+        head: dict[str, Any] = {"model": self.model}
+        head.update(encode_settings(request.settings, self.profile))
+        if request.tools and request.tool_choice is not None:
+            head["tool_choice"] = encode_tool_choice(request.tool_choice, self.profile)
+        if request.response_format is not None:
+            head["response_format"] = encode_response_format(request.response_format)
+        if stream:
+            head["stream"] = True
+            if self.profile.stream_usage:
+                head["stream_options"] = {"include_usage": True}
+        return head
+
+    def _encoded_tools(self, tools: tuple[ToolDefinition, ...]) -> bytes:
+        if not tools:
+            return b""
+        if tools is not self._tools[0]:
+            self._tools = (tools, _json.dumps([encode_tool(tool, self.profile) for tool in tools]))
+        return self._tools[1]
+
+    def _messages(self, request: ModelRequest) -> bytes:
+        history, instructions = request.messages, request.instructions
+        encoded = history.derived(self._key, self._encode_message)
+        start = 0
+        if self.profile.merge_system:
+            system = [instructions] if instructions else []
+            while start < len(history) and isinstance(message := history[start], SystemMessage):
+                system.append(message.text)
+                start += 1
+            instructions = "\n\n".join(system)
+        pieces = encoded[start:] if start else encoded
+        if instructions:
+            pieces = [_json.dumps({"role": "system", "content": instructions}), *pieces]
+        images = _pending_images(history, len(history))
+        if images:
+            pieces = [*pieces, images]
+        return b",".join(pieces)
+
+    def _encode_message(self, messages: Sequence[Message], index: int) -> bytes:
+        message = messages[index]
+        encoded = _json.dumps(encode_message(message, index, self.profile))
+        if not isinstance(message, ToolMessage):
+            images = _pending_images(messages, index)
+            if images:
+                return images + b"," + encoded
+        return encoded
+
+
+def encode_message(message: Message, index: int, profile: Profile) -> dict[str, Any]:
+    """A message as an object of the wire; `index` names it in errors."""
+    match message:
+        case SystemMessage(text):
+            _refuse_empty(text.strip(), index, profile)
+            return {"role": "system", "content": text}
+        case UserMessage(parts):
+            return {"role": "user", "content": _encode_user(parts, index, profile)}
+        case AssistantMessage():
+            return _encode_assistant(message, profile)
+        case ToolMessage(call_id):
+            return {"role": "tool", "tool_call_id": call_id, "content": message.text}
+        case _:
+            assert_never(message)
+
+
+def encode_tool(tool: ToolDefinition, profile: Profile) -> dict[str, Any]:
+    """A tool as an object of the wire."""
+    function: dict[str, Any] = {"name": tool.name}
+    if tool.description:
+        function["description"] = tool.description
+    function["parameters"] = tool.parameters
+    if tool.strict is not None and profile.strict:
+        function["strict"] = tool.strict
+    return {"type": "function", "function": function}
+
+
+def encode_tool_choice(choice: str, profile: Profile) -> Any:
+    """The choice, or `auto` where the gateway does not take it: the loop then corrects a model that does not call."""
+    if choice in ("auto", "required", "none"):
+        return choice if choice in profile.tool_choices else "auto"
+    if "named" in profile.tool_choices:
+        return {"type": "function", "function": {"name": choice}}
+    return "required" if "required" in profile.tool_choices else "auto"
+
+
+def encode_response_format(format: ResponseFormat) -> dict[str, Any]:
+    """The response_format as an object of the wire."""
+    if format.type == "json_object":
+        return {"type": "json_object"}
+    described: dict[str, Any] = {"name": format.name, "schema": format.schema}
+    if format.strict:
+        described["strict"] = True
+    return {"type": "json_schema", "json_schema": described}
+
+
+def encode_settings(settings: ModelSettings, profile: Profile) -> dict[str, Any]:
+    """The settings that were given, under the wire's names; each is sent or refused before, none is dropped."""
+    fields: dict[str, Any] = {
+        profile.max_tokens_field: settings.max_tokens,
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "stop": settings.stop if settings.stop is None or isinstance(settings.stop, str) else list(settings.stop),
+        "presence_penalty": settings.presence_penalty,
+        "frequency_penalty": settings.frequency_penalty,
+        "seed": settings.seed,
+        "prediction": None if settings.prediction is None else {"type": "content", "content": settings.prediction},
+        "parallel_tool_calls": settings.parallel_tool_calls,
+        "reasoning_effort": settings.reasoning_effort,
+        "verbosity": settings.verbosity,
+        "logprobs": settings.logprobs,
+        "top_logprobs": settings.top_logprobs,
+        "logit_bias": None if settings.logit_bias is None else dict(settings.logit_bias),
+        "service_tier": settings.service_tier,
+        "prompt_cache_key": settings.prompt_cache_key,
+        "user": settings.user,
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    return {**given, **settings.extra} if settings.extra else given
+
+
+def _encode_user(parts: Sequence[UserPart], index: int, profile: Profile) -> Any:
+    if len(parts) == 1 and isinstance(parts[0], TextPart):
+        _refuse_empty(parts[0].text.strip(), index, profile)
+        return parts[0].text
+    _refuse_empty(parts, index, profile)
+    if profile.vision is False and any(isinstance(part, ImagePart) for part in parts):
+        raise ConfigurationError(
+            f"messages[{index}] has an image, and {profile.gateway} documents no vision for this model: "
+            "use a model that takes images, or leave it out"
+        )
+    return [_encode_user_part(part) for part in parts]
+
+
+def _encode_user_part(part: UserPart) -> dict[str, Any]:
+    match part:
+        case TextPart(text):
+            return {"type": "text", "text": text}
+        case ImagePart(detail=detail):
+            image = {"url": part.as_url()} if detail is None else {"url": part.as_url(), "detail": detail}
+            return {"type": "image_url", "image_url": image}
+        case FilePart(name=name):
+            return {"type": "file", "file": {"filename": name, "file_data": part.as_url()}}
+        case _:
+            assert_never(part)
+
+
+def _encode_assistant(message: AssistantMessage, profile: Profile) -> dict[str, Any]:
+    calls = message.tool_calls
+    content = message.text or message.refusal
+    encoded: dict[str, Any] = {"role": "assistant", "content": content if content or calls else ""}
+    if profile.replay_reasoning:
+        for part in message.parts:
+            if isinstance(part, ReasoningPart) and part.field in ("reasoning_content", "reasoning"):
+                encoded[part.field] = encoded.get(part.field, "") + part.text
+        encoded.update(message.extra)
+    if calls:
+        encoded["tool_calls"] = [_encode_call(call) for call in calls]
+    return encoded
+
+
+def _encode_call(call: ToolCall) -> dict[str, Any]:
+    arguments = call.arguments_text
+    if call.arguments is None:  # servers parse the arguments of the history too, and fail on text that is not JSON
+        arguments = _json.dumps({"invalid_json": call.arguments_text}).decode()
+    elif not arguments:
+        arguments = _json.dumps(call.arguments).decode()
+    encoded: dict[str, Any] = {
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": arguments},
+    }
+    if call.extra:
+        encoded["extra_content"] = dict(call.extra)
+    return encoded
+
+
+def _pending_images(messages: Sequence[Message], end: int) -> bytes:
+    """The user message with the images and files of the tool messages that stand right before `end`.
+
+    A tool message carries text only on this wire, and nothing may stand between the tool messages of one turn.
+    """
+    if end == 0 or not isinstance(messages[end - 1], ToolMessage):
+        return b""
+    start = end
+    while start > 0 and isinstance(messages[start - 1], ToolMessage):
+        start -= 1
+    content: list[Mapping[str, Any]] = []
+    for index in range(start, end):
+        message = messages[index]
+        shown = [part for part in getattr(message, "parts", ()) if not isinstance(part, TextPart)]
+        if shown and isinstance(message, ToolMessage):
+            content.append({"type": "text", "text": f"Returned by {message.name} (call {message.call_id}):"})
+            content.extend(_encode_user_part(part) for part in shown)
+    return _json.dumps({"role": "user", "content": content}) if content else b""
+
+
+def _refuse_empty(content: object, index: int, profile: Profile) -> None:
+    if not content:
+        raise ConfigurationError(f"messages[{index}] has no content, and {profile.gateway} refuses empty messages: add text")

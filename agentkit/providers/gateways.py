@@ -1,0 +1,164 @@
+"""Known gateways as data: base URL, key variable, documented limits, dated prices.
+
+Every figure is from the vendor's own page (docs/seeds.md lists them word for word, with the date). What a page does not say is not
+set here: the request then goes out as asked, and the server decides. Model ids that are not listed, fine-tuned ones
+included, pass through with the gateway's general profile.
+"""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agentkit.errors import ConfigurationError
+from agentkit.models import Profile
+from agentkit.usage import Price
+
+_NO_PROFILES: Mapping[str, Profile] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """A preset. `key_required` is False for local servers; `default_model` stands for the gateway's name alone."""
+
+    name: str
+    base_url: str
+    key_variable: str | None = None
+    key_required: bool = True
+    default_model: str | None = None
+    profile: Profile = field(default_factory=Profile)
+    models: Mapping[str, Profile] = field(default_factory=lambda: _NO_PROFILES)
+
+    def profile_of(self, model: str) -> Profile:
+        """What is known of a model, else of the gateway."""
+        return self.models.get(model, self.profile)
+
+
+_TOAPIS_RANGES = {"max_tokens": (1, None), "temperature": (0, 2), "top_p": (0, 1)}
+_BYTESPIKE_RANGES = {"max_tokens": (1, 16384), "temperature": (0, 2), "top_p": (0, 1)}
+_PENALTIES = {"presence_penalty": (-2, 2), "frequency_penalty": (-2, 2)}
+_MODELSTREAM_RANGES = {"max_tokens": (1, 16384), "temperature": (0, 2), "top_p": (0, 1), **_PENALTIES}
+_TOAPIS_DATE = datetime.date(2026, 5, 2)
+
+
+def _toapis(input: float, output: float) -> Profile:
+    return Profile(
+        gateway="toapis", ranges=_TOAPIS_RANGES, price=Price(input=input, output=output, as_of=_TOAPIS_DATE)
+    )
+
+
+GATEWAYS: Mapping[str, Gateway] = {
+    gateway.name: gateway
+    for gateway in (
+        Gateway(
+            name="toapis",
+            base_url="https://toapis.com/v1",
+            key_variable="TOAPIS_API_KEY",
+            default_model="gpt-5-4-mini-official",
+            profile=Profile(gateway="toapis", ranges=_TOAPIS_RANGES),
+            models={
+                "gpt-5-4-mini-official": _toapis(0.60, 3.60),
+                "gpt-5-4-nano-official": _toapis(0.16, 0.96),
+            },
+        ),
+        Gateway(
+            name="bytespike",
+            base_url="https://llm.bytespike.ai/v1",
+            key_variable="BYTESPIKE_API_KEY",
+            default_model="gpt-5-4-mini",
+            profile=Profile(
+                gateway="bytespike", tool_choices=frozenset({"auto", "none", "named"}), failures_billed=False
+            ),
+            models={
+                "gpt-5-4-mini": Profile(
+                    gateway="bytespike",
+                    context=128_000,
+                    max_output=16_384,
+                    ranges={**_BYTESPIKE_RANGES, **_PENALTIES},
+                    tool_choices=frozenset({"auto", "none", "named"}),
+                    vision=True,
+                    failures_billed=False,
+                ),
+            },
+        ),
+        Gateway(
+            name="modelstream",
+            base_url="https://api.modelstream.ai/v1",
+            key_variable="MODELSTREAM_API_KEY",
+            default_model="gpt-4o-mini",
+            profile=Profile(gateway="modelstream", max_tokens_field="max_completion_tokens"),
+            models={
+                "gpt-4o-mini": Profile(
+                    gateway="modelstream",
+                    context=128_000,
+                    max_output=16_384,
+                    max_tokens_field="max_completion_tokens",
+                    ranges=_MODELSTREAM_RANGES,
+                    vision=True,
+                ),
+            },
+        ),
+        Gateway(
+            name="runware",
+            base_url="https://api.runware.ai/v1",
+            key_variable="RUNWARE_API_KEY",
+            default_model="openai:gpt@5.4-mini",
+            profile=Profile(gateway="runware", max_tokens_field="max_completion_tokens"),
+            models={
+                "openai:gpt@5.4-mini": Profile(
+                    gateway="runware",
+                    context=400_000,
+                    max_output=128_000,
+                    max_tokens_field="max_completion_tokens",
+                    ranges={"max_tokens": (1, 128_000), "temperature": (0, 2), "top_p": (0, 1), **_PENALTIES},
+                    vision=True,
+                ),
+            },
+        ),
+        Gateway(
+            name="openai",
+            base_url="https://api.openai.com/v1",
+            key_variable="OPENAI_API_KEY",
+            profile=Profile(gateway="openai", max_tokens_field="max_completion_tokens"),
+        ),
+        Gateway(
+            name="ollama",
+            base_url="http://127.0.0.1:11434/v1",
+            key_required=False,
+            profile=Profile(gateway="ollama", strict=False),
+        ),
+        Gateway(
+            name="llamacpp",
+            base_url="http://127.0.0.1:8080/v1",
+            key_required=False,
+            default_model="default",
+            profile=Profile(gateway="llamacpp"),
+        ),
+        Gateway(
+            name="vllm",
+            base_url="http://127.0.0.1:8000/v1",
+            key_required=False,
+            profile=Profile(gateway="vllm"),
+        ),
+        Gateway(
+            name="lmstudio",
+            base_url="http://127.0.0.1:1234/v1",
+            key_required=False,
+            profile=Profile(gateway="lmstudio", output_modes=("json_schema", "tool", "prompt"), strict=False),
+        ),
+    )
+}
+
+
+def gateway_named(name: str) -> Gateway:
+    """The preset of that name.
+
+    Raises:
+        ConfigurationError: there is none; the message lists those there are.
+    """
+    gateway = GATEWAYS.get(name)
+    if gateway is None:
+        raise ConfigurationError(
+            f"{name!r} is not a known gateway; known are {', '.join(GATEWAYS)}: use 'gateway:model', or "
+            "ChatCompletionsModel(model, base_url=...) for any other OpenAI-compatible server"
+        )
+    return gateway

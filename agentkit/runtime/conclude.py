@@ -1,0 +1,138 @@
+"""What an answer without open work means: the output, a reason to ask again, or the end of the run."""
+
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from agentkit.errors import ContentFiltered, EmptyResponse, InvalidOutput, MalformedResponse, Refused, Truncated
+from agentkit.messages import Message, ToolCall, ToolMessage, UserMessage
+from agentkit.output import OUTPUT_TOOL, Declared, Parsed, Rejected, parse, validate
+from agentkit.runtime.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """The run has its output."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class AskAgain:
+    """The model gets `messages` and another turn; `problems` were wrong with the output, none if only a call was missing."""
+
+    messages: tuple[Message, ...]
+    problems: tuple[str, ...] = ()
+
+
+def refuse_failed(run: Run) -> None:
+    """Nothing for an answer; for anything else the error that it is.
+
+    Raises:
+        Refused, Truncated: the model declined, or the answer was cut at the output limit.
+        ContentFiltered, MalformedResponse: the gateway's filter cut it, or it ended in a way that nobody documents.
+    """
+    response = run.response
+    if response is None:
+        raise AssertionError("there is an answer to look at")
+    message, name = response.message, run.spec.model.name
+    match response.finish_reason:
+        case "stop" | "tool_calls":
+            return
+        case "refusal":
+            run.close_calls()
+            refusal = message.refusal or message.text or ""
+            raise run.ended(Refused, f"{name} refused: {refusal}", refusal=refusal)
+        case "length":
+            run.close_calls()
+            raise run.ended(
+                Truncated,
+                f"{name} was cut at its output limit after {response.usage.output_tokens} tokens: set a larger max_tokens= "
+                "in settings, or ask for less",
+            )
+        case "content_filter":
+            run.close_calls()
+            raise ContentFiltered(f"the content filter of {name} cut the answer", partial=message)
+        case "other":
+            run.close_calls()
+            raise MalformedResponse(f"{name} ended its answer with an unknown finish_reason", partial=message)
+        case _:
+            assert_never(response.finish_reason)
+
+
+def conclude(run: Run) -> Concluded | AskAgain:
+    """The end of a turn without calls.
+
+    Raises:
+        EmptyResponse: the model answered nothing.
+        InvalidOutput: the output is not valid and no correction is left.
+    """
+    again = _missing_call(run)
+    if again is not None:
+        return again
+    text = None if run.response is None else run.response.message.text
+    declared = run.spec.declared
+    if text is None:
+        raise run.ended(EmptyResponse, f"{run.spec.model.name} answered nothing: no text, no call, no refusal")
+    if declared is None:
+        return Concluded(text)
+    parsed = parse(text, declared)
+    if isinstance(parsed, Parsed):
+        run.warnings.extend(f"the output was mended: {slip}" for slip in parsed.mended)
+        return Concluded(parsed.value)
+    return _asked_again(run, declared, parsed, None)
+
+
+def conclude_call(run: Run, call: ToolCall) -> Concluded | AskAgain:
+    """The end of a turn in which the model called the output tool; its siblings are answered as not run.
+
+    Raises:
+        InvalidOutput: the arguments are not valid and no correction is left.
+    """
+    declared = run.spec.declared
+    if declared is None:
+        raise AssertionError("the output tool is offered for a declared output only")
+    if call.arguments is None:
+        parsed: Parsed | Rejected = Rejected((call.problem or "the arguments are not a JSON object",))
+    else:
+        parsed = validate(call.arguments, declared)
+    for index, open_call in enumerate(run.open_calls):
+        text = "Not run: the final output was given in the same turn."
+        if open_call.id == call.id:
+            text = "Accepted." if isinstance(parsed, Parsed) else _explained(parsed, declared)
+        run.answers[index] = ToolMessage(open_call.id, open_call.name, text, is_error=isinstance(parsed, Rejected))
+    run.close_calls()
+    return Concluded(parsed.value) if isinstance(parsed, Parsed) else _asked_again(run, declared, parsed, call)
+
+
+def output_call(run: Run) -> ToolCall | None:
+    """The open call of the output tool, if there is one."""
+    if run.plan.tool is None:
+        return None
+    return next((call for call in run.open_calls if call.name == OUTPUT_TOOL), None)
+
+
+def _asked_again(run: Run, declared: Declared, rejected: Rejected, call: ToolCall | None) -> AskAgain:
+    if not run.budget.correct():
+        raise run.ended(
+            InvalidOutput,
+            f"{run.spec.model.name} gave no valid {declared.name} in {run.budget.corrections + 1} tries: "
+            + "; ".join(rejected.problems),
+            problems=rejected.problems,
+        )
+    messages = () if call is not None else (UserMessage(_explained(rejected, declared), trust="system"),)
+    return AskAgain(messages, rejected.problems)
+
+
+def _explained(rejected: Rejected, declared: Declared) -> str:
+    listed = "\n".join(f"- {problem}" for problem in rejected.problems)
+    return f"This is not a valid {declared.name}:\n{listed}\nGive the whole {declared.name} again, corrected."
+
+
+def _missing_call(run: Run) -> AskAgain | None:
+    """One reminder for a model (or server) that ignored `tool_choice` in the first turn."""
+    choice = run.spec.tool_choice
+    if choice in ("auto", "none") or run.budget.turns != 1 or run.choice_corrected:
+        return None
+    run.choice_corrected = True
+    what = "one of the tools" if choice == "required" else f"the tool {choice}"
+    return AskAgain((UserMessage(f"Call {what} before you answer.", trust="system"),))

@@ -1,0 +1,79 @@
+"""What a run tells while it goes: a closed union, in the order in which things happen."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from agentkit import _json
+from agentkit.messages import ToolCall, ToolMessage
+from agentkit.models import ArgumentsDelta, AttemptDiscarded, FinishReason, ReasoningDelta, TextDelta
+from agentkit.runtime.result import RunResult
+from agentkit.tools import Outcome
+from agentkit.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """The body of a call is about to run."""
+
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A call has its answer. `error` is the exception that the model is not told of; `seconds` is wall time."""
+
+    call: ToolCall
+    message: ToolMessage
+    outcome: Outcome
+    error: Exception | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartialOutput:
+    """More of a structured output has come. `text` is all of it so far."""
+
+    text: str
+
+    @property
+    def value(self) -> Any:
+        """The text so far as unvalidated JSON, parsed now; None while nothing can be read of it."""
+        return _json.partial(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRejected:
+    """The output was not valid, and the model is asked again; deltas of the answer are void."""
+
+    problems: tuple[str, ...]
+    correction: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFinished:
+    """An answer of the model has come and its calls have been answered. `number` counts from 1."""
+
+    number: int
+    finish_reason: FinishReason
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The run has its answer; the last event."""
+
+    result: RunResult[Any]
+
+
+Event: TypeAlias = (
+    TextDelta
+    | ReasoningDelta
+    | ArgumentsDelta
+    | AttemptDiscarded
+    | PartialOutput
+    | ToolStarted
+    | ToolFinished
+    | OutputRejected
+    | TurnFinished
+    | RunFinished
+)

@@ -1,0 +1,254 @@
+"""One execution of an agent, with all the state that it has."""
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentkit.context import RunContext
+from agentkit.errors import ConfigurationError, LimitExceeded, RunEnded
+from agentkit.messages import AssistantMessage, History, ImagePart, Message, TextPart, ToolCall, ToolMessage
+from agentkit.models import FinishReason, Model, ModelResponse, ModelSettings, OutputMode, ToolDefinition
+from agentkit.output import Declared, Plan, plan
+from agentkit.runtime.guard import RepeatGuard
+from agentkit.runtime.limits import Budget, LimitReached, RunLimits
+from agentkit.runtime.result import RunResult
+from agentkit.tools import DaemonThreads, Offered, Toolset
+from agentkit.tokens import estimate
+
+_IMAGE_TOKENS = 800  # a middling price of one image; the server's usage corrects it
+_DEFAULT_OUTPUT = 4096  # tokens reserved when neither the settings nor the profile bound the output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """What an agent hands to a run: configuration, no state."""
+
+    model: Model
+    name: str
+    instructions: str | Callable[[RunContext[Any]], str] | None
+    toolset: Toolset
+    declared: Declared | None
+    output_mode: OutputMode | None
+    tool_choice: str
+    limits: RunLimits
+    settings: ModelSettings
+    parallel_tools: int
+    threads: DaemonThreads
+
+
+class Run:
+    """The state of one run; also the `Scope` that its tools and nested runs see."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        *,
+        deps: Any,
+        history: History,
+        prompt: Sequence[Message],
+        run_id: str | None = None,
+        parent: Any = None,
+    ) -> None:
+        self.spec = spec
+        self.deps = deps
+        self.run_id = run_id or uuid.uuid4().hex
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.budget = Budget(spec.limits, None if parent is None else parent.budget)
+        self.earlier = len(history)
+        self.history = history.extended(prompt)
+        self.guard = RepeatGuard()
+        self.retries = 0
+        self.warnings: list[str] = []
+        self.failures: dict[str, int] = {}  # consecutive corrections per tool
+        self.choice_corrected = False
+        self.response: ModelResponse | None = None
+        self.result: RunResult[Any] | None = None
+        self.open_calls: tuple[ToolCall, ...] = ()
+        self.answers: dict[int, ToolMessage] = {}
+        self.spawn: Callable[..., None] = _no_spawn
+        self.started = time.monotonic()
+        self.deadline = None if spec.limits.seconds is None else self.started + spec.limits.seconds
+        self.plan = Plan(None)
+        self._instructions: str | None = None
+        self._reported: tuple[int, int] | None = None  # history length, and the tokens that the server counted for it
+        self._definitions: tuple[ToolDefinition, ...] = ()
+        self._fixed_tokens = 0
+        self._used_ids: set[str] | None = None
+
+    # Before the first request
+
+    def prepare(self) -> None:
+        """Fix what does not change from turn to turn, so that prompt prefixes stay the same.
+
+        Raises:
+            ConfigurationError: a money limit without a known price, or an output mode that the model does not take.
+        """
+        spec = self.spec
+        profile = spec.model.profile
+        if spec.limits.cost_usd is not None and profile.price is None and not profile.reports_cost:
+            raise ConfigurationError(
+                f"limits.cost_usd={spec.limits.cost_usd:g} needs the price of {spec.model.name}, which is not known: give it with "
+                "profile=Profile(price=Price(input=..., output=...)) in USD per million tokens, or leave cost_usd out"
+            )
+        self.plan = plan(spec.declared, profile, spec.output_mode)
+        told = spec.instructions
+        text = told(self.context()) if callable(told) else told
+        self._instructions = "\n\n".join(filter(None, (text, self.plan.instructions))) or None
+
+    @property
+    def instructions(self) -> str | None:
+        return self._instructions
+
+    def context(self, call: ToolCall | None = None) -> RunContext[Any]:
+        """The context of the run, or of one of its calls."""
+        if call is None:
+            return RunContext(self.deps, self)
+        return RunContext(self.deps, self, call.name, call.id, self.failures.get(call.name, 0) + 1)
+
+    # Each turn
+
+    def offered(self) -> dict[str, Offered]:
+        """The tools of this turn, by name."""
+        context = self.context()
+        return {
+            entry.tool.name: entry
+            for entry in self.spec.toolset.offered()
+            if all(wanted(context, entry.tool) for wanted in entry.filters)
+        }
+
+    def definitions(self, offered: Mapping[str, Offered]) -> tuple[ToolDefinition, ...]:
+        """What the model is told of them: the same tuple as long as nothing changes, which adapters encode once."""
+        current = tuple(entry.tool.definition for entry in offered.values())
+        if self.plan.tool is not None:
+            current = (*current, self.plan.tool)
+        if current != self._definitions:
+            self._definitions = current
+            self._fixed_tokens = 0
+        return self._definitions
+
+    def append(self, messages: Sequence[Message]) -> None:
+        self.history = self.history.extended(messages)
+
+    def take(self, response: ModelResponse) -> None:
+        """Record an answer: its message, its calls, which are open now, and what the server counted."""
+        message = self._with_fresh_ids(response.message)
+        self.response = response
+        self.append([message])
+        self.open_calls, self.answers = message.tool_calls, {}
+        self.warnings.extend(response.warnings)
+        if response.usage.reported:
+            self._reported = (len(self.history), response.usage.total_tokens)
+
+    def close_calls(self) -> None:
+        """Answer every open call, in call order, with what it has or with the word that it was cancelled."""
+        if not self.open_calls:
+            return
+        cancelled = "Cancelled before it finished; whether it took effect is unknown."
+        self.append(
+            [
+                self.answers.get(index) or ToolMessage(call.id, call.name, cancelled, is_error=True)
+                for index, call in enumerate(self.open_calls)
+            ]
+        )
+        self.open_calls, self.answers = (), {}
+
+    def input_tokens(self) -> int:
+        """Estimated tokens of the next request; what the server has counted already is taken from it."""
+        if self._reported is not None:
+            length, tokens = self._reported
+            return tokens + sum(self.history.derived("tokens", _message_tokens)[length:])
+        if not self._fixed_tokens:
+            self._fixed_tokens = estimate(self._instructions or "") + sum(map(_definition_tokens, self._definitions))
+        return self._fixed_tokens + sum(self.history.derived("tokens", _message_tokens))
+
+    def output_tokens(self) -> int:
+        """How much the next answer may have."""
+        asked, most = self.spec.settings.max_tokens, self.spec.model.profile.max_output
+        bounds = [bound for bound in (asked, most) if bound is not None]
+        return min(bounds) if bounds else _DEFAULT_OUTPUT
+
+    # The end
+
+    def finish(self, output: Any) -> RunResult[Any]:
+        budget = self.budget
+        self.result = RunResult(
+            output,
+            self.history,
+            budget.usage,
+            budget.cost,
+            self.run_id,
+            budget.turns,
+            budget.tool_calls,
+            self.retries,
+            budget.corrections,
+            tuple(self.warnings),
+            self.earlier,
+        )
+        return self.result
+
+    def ended(self, kind: type[RunEnded], text: str, **details: Any) -> RunEnded:
+        """The error that ends the run, with everything done so far."""
+        last = self.history[-1] if len(self.history) else None
+        partial = last.text if isinstance(last, AssistantMessage) else None
+        return kind(
+            text, history=self.history, usage=self.budget.usage, run_id=self.run_id, partial=partial, **details
+        )
+
+    def limit(self, reached: LimitReached) -> RunEnded:
+        return self.ended(
+            LimitExceeded, f"limit {reached.limit}: {reached}; raise it in limits=, or go on from error.history", limit=reached.limit
+        )
+
+    @property
+    def finish_reason(self) -> FinishReason:
+        return "other" if self.response is None else self.response.finish_reason
+
+    def _with_fresh_ids(self, message: AssistantMessage) -> AssistantMessage:
+        """Some servers number calls anew in each answer; an id that the history has already is replaced."""
+        calls = message.tool_calls
+        if not calls:
+            return message
+        if self._used_ids is None:
+            self._used_ids = {call.id for seen in self.history if isinstance(seen, AssistantMessage) for call in seen.tool_calls}
+        used = self._used_ids
+        clash = [call for call in calls if call.id in used]
+        used.update(call.id for call in calls)
+        if not clash:
+            return message
+        fresh = {id(call): f"call_{uuid.uuid4().hex[:16]}" for call in clash}
+        used.update(fresh.values())
+        parts = [
+            ToolCall(fresh[id(part)], part.name, part.arguments, part.arguments_text, part.problem, part.extra)
+            if isinstance(part, ToolCall) and id(part) in fresh
+            else part
+            for part in message.parts
+        ]
+        return AssistantMessage(parts, extra=message.extra)
+
+
+def _message_tokens(messages: Sequence[Message], index: int) -> int:
+    message = messages[index]
+    parts = getattr(message, "parts", None)
+    if parts is None:
+        return 4 + estimate(getattr(message, "text", ""))
+    total = 4
+    for part in parts:
+        if isinstance(part, TextPart):
+            total += estimate(part.text)
+        elif isinstance(part, ToolCall):
+            total += 8 + estimate(part.arguments_text)
+        elif isinstance(part, ImagePart):
+            total += _IMAGE_TOKENS
+        else:
+            total += estimate(getattr(part, "text", ""))
+    return total
+
+
+def _definition_tokens(definition: ToolDefinition) -> int:
+    return 8 + estimate(f"{definition.name} {definition.description} {definition.parameters}")
+
+
+def _no_spawn(*_: Any) -> None:
+    raise AssertionError("the owner of the run gives it a spawn")

@@ -1,0 +1,63 @@
+"""What agentkit tells the log: structured events on the standard logger `agentkit`, silent until someone listens.
+
+structlog renders them (event name as the message, fields as `extra` of the log record) and is imported on the first
+record that is enabled. Nothing is configured globally. Message content and arguments are never logged.
+
+Events: `request`, `retry`, `response`, `tool`, `turn`, `run`, `warning`; the fields are ids, attempt, finish_reason, tokens, cost (USD)
+and seconds.
+"""
+
+import functools
+import logging
+import re
+from collections.abc import MutableMapping
+from typing import Any, Literal, TypeAlias
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+_LEVELS: dict[Level, int] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+_LOGGER = logging.getLogger("agentkit")
+_LOGGER.addHandler(logging.NullHandler())
+
+_KEY_LIKE = re.compile(r"\b(?:sk|ms|rk|pk|key|gsk|xai)-[A-Za-z0-9_\-]{6,}|(?i:\bbearer\s+)[A-Za-z0-9._~+/=\-]{6,}")
+_SECRET_FIELD = re.compile(r"authorization|api[_-]?key|secret|password|token$", re.IGNORECASE)
+
+
+def emit(level: Level, event: str, **fields: Any) -> None:
+    """Log `event` with `fields`; costs one comparison while nobody listens."""
+    number = _LEVELS[level]
+    if _LOGGER.isEnabledFor(number):
+        _structured().log(number, event, **fields)
+
+
+def redact(text: str, *secrets: str) -> str:
+    """`text` without anything that looks like a key, and without the given secrets."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "[key]")
+    return _KEY_LIKE.sub("[key]", text)
+
+
+@functools.cache
+def _structured() -> Any:
+    import structlog
+
+    return structlog.wrap_logger(
+        _LOGGER,
+        processors=[_redacted, structlog.stdlib.render_to_log_kwargs],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def _redacted(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in fields.items():
+        if _SECRET_FIELD.search(name):
+            fields[name] = "[key]"
+        elif isinstance(value, str):
+            fields[name] = redact(value)
+    return fields

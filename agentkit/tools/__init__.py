@@ -1,0 +1,29 @@
+"""Tools: functions that a model may call, and the running of one call."""
+
+from agentkit.tools.call import CallOutcome, Outcome, answered, run_call
+from agentkit.tools.options import Effect, OnError, ToolOptions
+from agentkit.tools.result import cut, result_parts
+from agentkit.tools.retry import ToolRetry
+from agentkit.tools.threads import DaemonThreads
+from agentkit.tools.tool import Tool, tool
+from agentkit.tools.toolset import AnyTool, Offered, ToolLike, Toolset
+
+__all__ = [
+    "AnyTool",
+    "CallOutcome",
+    "DaemonThreads",
+    "Effect",
+    "Offered",
+    "OnError",
+    "Outcome",
+    "Tool",
+    "ToolLike",
+    "ToolOptions",
+    "ToolRetry",
+    "Toolset",
+    "answered",
+    "cut",
+    "result_parts",
+    "run_call",
+    "tool",
+]

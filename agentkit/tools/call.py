@@ -1,0 +1,153 @@
+"""Running one tool call: validate, run the body, turn what happened into an answer for the model.
+
+Nothing here raises but cancellation: what goes wrong is data, so that siblings finish and the loop decides.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import anyio
+
+from agentkit.context import RunContext
+from agentkit.messages import ToolCall, ToolMessage, Trust
+from agentkit.schema import InvalidValue
+from agentkit.tools.result import cut, result_parts
+from agentkit.tools.retry import ToolRetry
+from agentkit.tools.threads import DaemonThreads
+from agentkit.tools.toolset import AnyTool, Offered
+
+Outcome: TypeAlias = Literal["ok", "invalid", "retry", "error", "timeout", "skipped", "cancelled"]
+"""`invalid` (arguments or name) and `retry` are for the model to correct; `skipped` was not run at all."""
+
+_REPEATS = 2  # executions after the first, for effect="read" with retry_on=
+
+
+@dataclass(frozen=True, slots=True)
+class CallOutcome:
+    """What became of a call. `error` is the exception, for the caller's eyes; `message` is what the model gets."""
+
+    call: ToolCall
+    message: ToolMessage
+    outcome: Outcome
+    error: Exception | None = None
+
+
+async def run_call(
+    call: ToolCall,
+    offered: Mapping[str, Offered],
+    context: RunContext[Any],
+    threads: DaemonThreads,
+) -> CallOutcome:
+    """Run `call` with the tools on offer.
+
+    Raises:
+        the backend's cancellation, and nothing else.
+    """
+    entry = offered.get(call.name)
+    if entry is None:
+        return answered(call, _unknown(call.name, list(offered)), "invalid")
+    if call.arguments is None:
+        text = f"{call.problem}. Call {call.name} again with a JSON object that fits its parameters."
+        return answered(call, text, "invalid")
+    try:
+        args, kwargs = entry.tool.bind(call.arguments)
+    except InvalidValue as error:
+        text = f"The arguments of {call.name} do not fit:\n{error}\nCorrect them and call {call.name} again."
+        return answered(call, text, "invalid")
+    except Exception as error:  # a validator of the user's
+        return _failed(call, entry.tool, error)
+    return await _timed(call, entry, context, threads, args, kwargs)
+
+
+def answered(call: ToolCall, text: str, outcome: Outcome, *, trust: Trust = "tool") -> CallOutcome:
+    """An answer in words rather than a value; everything but `ok` is marked as an error."""
+    return CallOutcome(call, ToolMessage(call.id, call.name, text, is_error=outcome != "ok", trust=trust), outcome)
+
+
+async def _timed(
+    call: ToolCall,
+    entry: Offered,
+    context: RunContext[Any],
+    threads: DaemonThreads,
+    args: list[Any],
+    kwargs: dict[str, Any],
+) -> CallOutcome:
+    options = entry.tool.options
+    if options.timeout is None:
+        return await _executed(call, entry, context, threads, args, kwargs)
+    with anyio.move_on_after(options.timeout):
+        return await _executed(call, entry, context, threads, args, kwargs)
+    text = f"{call.name} did not finish within {options.timeout:g} s."
+    if options.effect != "read":
+        text += " Whether it took effect is unknown."
+    return answered(call, text, "timeout")
+
+
+async def _executed(
+    call: ToolCall,
+    entry: Offered,
+    context: RunContext[Any],
+    threads: DaemonThreads,
+    args: list[Any],
+    kwargs: dict[str, Any],
+) -> CallOutcome:
+    tool = entry.tool
+    for repeat in range(_REPEATS + 1):
+        try:
+            for hook in entry.before:
+                await _awaited(hook(context, tool, kwargs))
+            value = await _body(tool, context, threads, args, kwargs)
+            for hook in entry.after:
+                value = await _awaited(hook(context, tool, value))
+            return _succeeded(call, tool, value)
+        except ToolRetry as error:
+            text = cut(str(error) or "Try again with other arguments.", tool.options.max_result)
+            return answered(call, text, "retry", trust=tool.options.trust)
+        except Exception as error:
+            if repeat == _REPEATS or not isinstance(error, tool.options.retry_on):
+                return _failed(call, tool, error)
+    raise AssertionError("the last repeat returns")
+
+
+async def _body(
+    tool: AnyTool, context: RunContext[Any], threads: DaemonThreads, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Any:
+    if tool.takes_context:
+        args = [context, *args]
+    if tool.is_async:
+        return await tool.function(*args, **kwargs)
+    function: Callable[[], Any] = functools.partial(tool.function, *args, **kwargs)
+    value, error = await threads.run(function, name=tool.name)
+    if error is not None:
+        if isinstance(error, Exception):
+            raise error
+        raise RuntimeError(f"{tool.name} raised {type(error).__name__}") from error  # SystemExit ends no run
+    return value
+
+
+def _succeeded(call: ToolCall, tool: AnyTool, value: Any) -> CallOutcome:
+    options = tool.options
+    try:
+        parts = result_parts(value, trust=options.trust, limit=options.max_result)
+    except Exception as error:  # a value that JSON cannot carry
+        return _failed(call, tool, error)
+    return CallOutcome(call, ToolMessage(call.id, call.name, parts), "ok")
+
+
+def _failed(call: ToolCall, tool: AnyTool, error: Exception) -> CallOutcome:
+    """The model learns that it failed; the exception's text, which may hold secrets, is for the caller only."""
+    message = ToolMessage(call.id, call.name, f"{tool.name} failed with an internal error.", is_error=True)
+    return CallOutcome(call, message, "error", error)
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    if not known:
+        return f"There is no tool {name!r}; no tools are available. Answer without one."
+    return f"There is no tool {name!r}. The tools are: {', '.join(known)}."
+
+
+async def _awaited(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value

@@ -1,0 +1,180 @@
+"""httpx behind the `HttpClient` protocol.
+
+Our own pools sit on `httpx.AsyncHTTPTransport`: redirects, cookies and authentication flows, which `httpx.AsyncClient` adds
+on top, have no place in a gateway call and cost a third of a request's CPU. A client that the user gives is used as it is.
+"""
+
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from agentkit.errors import ConnectionFailed, GatewayError, GatewayTimeout, StreamTruncated
+from agentkit.transport.http import HttpRequest
+from agentkit.transport.proxy import proxy_for
+
+_LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30.0)
+
+
+class HttpxClient:
+    """One event loop's connections, through httpx."""
+
+    def __init__(
+        self,
+        *,
+        proxy: str | None = None,
+        verify: bool | str | ssl.SSLContext = True,
+        client: httpx.AsyncClient | None = None,
+    ) -> None:
+        self._proxy = proxy
+        self._verify = verify
+        self._client = client
+        self._transports: dict[tuple[str, str | None], httpx.AsyncHTTPTransport] = {}
+
+    async def send(self, request: HttpRequest) -> "HttpxResponse":
+        connection = _Connection()
+        try:
+            return await self._send(request, connection)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
+            # Some servers close a kept-alive connection without a word. A request that met such a connection was never
+            # answered; it goes out once more on a fresh one, and that is no attempt of the caller's.
+            if connection.fresh or self._client is not None:
+                raise _translated(error, request.url) from error
+        except httpx.HTTPError as error:
+            raise _translated(error, request.url) from error
+        except httpx.InvalidURL as error:
+            raise ConnectionFailed(f"{request.url!r} is not a URL that can be reached: {error}", retryable=False) from error
+        try:
+            return await self._send(request, _Connection(), fresh_only=True)
+        except httpx.HTTPError as error:
+            raise _translated(error, request.url) from error
+
+    async def aclose(self) -> None:
+        transports, self._transports = self._transports, {}
+        for transport in transports.values():
+            await transport.aclose()
+
+    async def _send(self, request: HttpRequest, connection: "_Connection", *, fresh_only: bool = False) -> "HttpxResponse":
+        timeout = {
+            "connect": request.connect_timeout,
+            "read": request.timeout,
+            "write": request.timeout,
+            "pool": request.timeout,
+        }
+        headers = [*request.headers]
+        if fresh_only:
+            headers.append(("connection", "close"))
+        extensions: dict[str, Any] = {"timeout": timeout, "trace": connection.trace}
+        outgoing = httpx.Request(
+            request.method, request.url, headers=headers, content=request.body, extensions=extensions
+        )
+        if self._client is not None:
+            return HttpxResponse(await self._client.send(outgoing, stream=True))
+        transport = self._fresh_transport(request.url) if fresh_only else self._transport(request.url)
+        response = await transport.handle_async_request(outgoing)
+        return HttpxResponse(response, owned=transport if fresh_only else None)
+
+    def _transport(self, url: str) -> httpx.AsyncHTTPTransport:
+        parts = urlsplit(url)
+        key = (parts.scheme, proxy_for(url, self._proxy))
+        transport = self._transports.get(key)
+        if transport is None:
+            transport = self._transports[key] = self._new_transport(*key)
+        return transport
+
+    def _fresh_transport(self, url: str) -> httpx.AsyncHTTPTransport:
+        return self._new_transport(urlsplit(url).scheme, proxy_for(url, self._proxy))
+
+    def _new_transport(self, scheme: str, proxy: str | None) -> httpx.AsyncHTTPTransport:
+        # Loading certificate authorities takes 20 ms of CPU; plain http has no use for them.
+        verify = self._verify if scheme == "https" or (proxy or "").startswith("https") else False
+        context = verify if isinstance(verify, ssl.SSLContext) else _ssl_context(verify)
+        return httpx.AsyncHTTPTransport(verify=context, limits=_LIMITS, proxy=proxy)
+
+
+class HttpxResponse:
+    """An httpx response behind the `HttpResponse` protocol."""
+
+    def __init__(self, response: httpx.Response, owned: httpx.AsyncHTTPTransport | None = None) -> None:
+        self._response = response
+        self._owned = owned
+
+    @property
+    def status(self) -> int:
+        return self._response.status_code
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._response.headers
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        try:
+            async with aclosing(_aclosable(self._response.aiter_bytes())) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError) as error:
+            raise StreamTruncated(f"the connection broke in the middle of the answer: {error}") from error
+        except httpx.TimeoutException as error:
+            raise GatewayTimeout("nothing more of the answer came in time; settings.timeout= sets the longest wait") from error
+
+    async def aclose(self) -> None:
+        try:
+            await self._response.aclose()
+        except httpx.HTTPError:
+            pass  # the connection was already gone
+        finally:
+            if self._owned is not None:
+                await self._owned.aclose()
+
+
+class _Connection:
+    """Learns whether a request went out on a connection that was opened for it."""
+
+    __slots__ = ("fresh",)
+
+    def __init__(self) -> None:
+        self.fresh = False
+
+    async def trace(self, name: str, _info: object) -> None:
+        if name == "connection.connect_tcp.started":
+            self.fresh = True
+
+
+def _aclosable(pieces: Any) -> AsyncGenerator[bytes, None]:
+    generator: AsyncGenerator[bytes, None] = pieces  # httpx types it as an iterator
+    return generator
+
+
+def _ssl_context(verify: bool | str) -> ssl.SSLContext:
+    if isinstance(verify, str):
+        return ssl.create_default_context(cafile=verify)
+    return httpx.create_ssl_context(verify=verify, trust_env=True)
+
+
+def _translated(error: httpx.HTTPError, url: str) -> GatewayError:
+    host = urlsplit(url).netloc
+    if isinstance(error, httpx.ConnectTimeout):
+        return GatewayTimeout(f"cannot connect to {host} in time")
+    if isinstance(error, httpx.TimeoutException):
+        return GatewayTimeout(f"{host} did not answer in time; settings.timeout= sets the longest wait")
+    if isinstance(error, httpx.ConnectError):
+        return ConnectionFailed(f"cannot connect to {host}: {_reason(error)}")
+    if isinstance(error, httpx.UnsupportedProtocol):
+        return ConnectionFailed(f"{url!r} is not an http or https URL", retryable=False)
+    return ConnectionFailed(f"{host} closed the connection before it answered: {_reason(error)}")
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in words: which of cannot resolve, refused, unreachable it was."""
+    text = str(error)
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            text = cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    if any(word in text for word in ("Name or service", "nodename", "getaddrinfo", "name resolution", "No address")):
+        return f"cannot resolve the name ({text})"
+    return text or type(error).__name__
