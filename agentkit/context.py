@@ -29,8 +29,8 @@ class Scope(Protocol):
 class RunContext(Generic[Deps]):
     """Given as the first argument to tools and functions that ask for it.
 
-    `deps` is what the caller passed to the run. Inside a tool, `tool_name` and `call_id` name the call, `attempt` counts its
-    corrections from 1, and `idempotency_key` stays the same however often the call's body is run.
+    `deps` is what the caller passed to the run. Inside a tool, `tool_name` and `call_id` name the call, `attempt`
+    counts its corrections from 1, and `idempotency_key` stays the same however often the call's body is run.
     """
 
     deps: Deps

@@ -1,7 +1,7 @@
 """How many tokens a text will be, estimated without a tokenizer.
 
-Counting exactly would need each vendor's vocabulary (megabytes, and unknown for most gateways). Limits only need a figure
-that is near enough, and the server's own usage replaces it after each response.
+Counting exactly would need each vendor's vocabulary (megabytes, and unknown for most gateways). Limits only need a
+figure that is near enough, and the server's own usage replaces it after each response.
 """
 
 import re
@@ -16,7 +16,9 @@ _RUN = re.compile(
     r"|(?P<mark>.)",
     re.DOTALL,
 )
-_EXACT_UP_TO = 20_000  # characters; longer texts are estimated from samples, so that a 5 MB text costs no more than a page
+_EXACT_UP_TO = (
+    20_000  # characters; longer texts are estimated from samples, so that a 5 MB text costs no more than a page
+)
 
 
 def estimate(text: str) -> int:

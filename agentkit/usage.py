@@ -11,8 +11,8 @@ class Usage:
     """Tokens of one response or, added up, of a run.
 
     `input_tokens` includes `cached_tokens` (read from the server's prompt cache) and `cache_write_tokens`;
-    `output_tokens` includes `reasoning_tokens` and the prediction tokens. `cost_usd` is what the gateway itself reported,
-    None when it reported nothing. `raw` is the server's own object, None when it sent none.
+    `output_tokens` includes `reasoning_tokens` and the prediction tokens. `cost_usd` is what the gateway itself
+    reported, None when it reported nothing. `raw` is the server's own object, None when it sent none.
     """
 
     input_tokens: int = 0

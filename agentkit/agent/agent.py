@@ -1,9 +1,12 @@
-"""Agent: what to tell a model, which tools it may call, what it is to return. Configuration only; each run has its own state."""
+"""Agent: what to tell a model, which tools it may call, what it is to return.
+
+Configuration only; each run has its own state.
+"""
 
 import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Generic, Self, TypedDict, Unpack, overload
+from typing import Any, Generic, Self, TypeAlias, TypedDict, Unpack, overload
 
 from typing_extensions import TypeForm, TypeVar
 
@@ -23,14 +26,14 @@ Output = TypeVar("Output", covariant=True, default=str)
 D = TypeVar("D")
 T = TypeVar("T")
 
-Prompt = str | Sequence[UserPart]
+Prompt: TypeAlias = str | Sequence[str | UserPart]
 
 
 class RunOptions(TypedDict, total=False):
     """What a run may have of its own.
 
-    `history` goes before the prompt. `model`, `settings` (merged over the agent's), `tools` and `limits` stand in for the agent's.
-    `run_id` names the run.
+    `history` goes before the prompt. `model`, `settings` (merged over the agent's), `tools` and `limits` stand in for
+    the agent's. `run_id` names the run.
     """
 
     history: Iterable[Message] | None
@@ -48,8 +51,8 @@ class Agent(Generic[Deps, Output]):
         model: `"gateway:model"`, or a model object. Nothing is looked up or connected before the first run.
         instructions: sent first; a function is called once a run, with its context.
         tools: functions, tools and toolsets.
-        output: `str`, a pydantic model, dataclass, TypedDict, list, union, primitive or JSON Schema; or a function, which is called
-            with what the model gives as its arguments and whose return value is the output.
+        output: `str`, a pydantic model, dataclass, TypedDict, list, union, primitive or JSON Schema; or a function,
+            which is called with what the model gives as its arguments and whose return value is the output.
         output_mode: how the output is asked for, in place of the model's best way.
         deps_type: type of what tools get as `ctx.deps`; `run` then wants `deps=`.
         tool_choice: `auto`, `required` or a tool's name (for the first turn), or `none` (for all).

@@ -6,7 +6,7 @@ from agentkit.errors import ConfigurationError
 from agentkit.messages import FilePart, ImagePart, TextPart, UserMessage, UserPart
 
 
-def as_messages(prompt: str | Sequence[UserPart]) -> tuple[UserMessage, ...]:
+def as_messages(prompt: str | Sequence[str | UserPart]) -> tuple[UserMessage, ...]:
     """The user message of a prompt.
 
     Raises:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def run_sync(function: Callable[[], Awaitable[T]]) -> T:
-    """What `await function()` gives, in an event loop of its own; in a notebook, in a thread of its own with its own loop.
+    """What `await function()` gives, in an event loop of its own, which in a notebook runs in a thread of its own.
 
     Raises:
         UsageError: an event loop is running in this thread, and it is no notebook's.
@@ -23,7 +23,9 @@ def run_sync(function: Callable[[], Awaitable[T]]) -> T:
     if not _in_event_loop():
         return anyio.run(function)
     if not _in_notebook():
-        raise UsageError("an event loop is already running in this thread: await agent.run(...) instead of run_sync(...)")
+        raise UsageError(
+            "an event loop is already running in this thread: await agent.run(...) instead of run_sync(...)"
+        )
     return _in_thread(function)
 
 

@@ -1,12 +1,13 @@
 """Structured extraction of one text: the agent loop without tools."""
 
 from dataclasses import dataclass
-from typing import Any, Generic, Unpack
+from typing import Any, Generic
 
 from typing_extensions import TypeForm, TypeVar
 
-from agentkit.agent import Agent, RunOptions
-from agentkit.models import Model, OutputMode
+from agentkit.agent import Agent
+from agentkit.models import Model, ModelSettings, OutputMode
+from agentkit.runtime import RunLimits
 from agentkit.usage import Usage
 
 T = TypeVar("T")
@@ -22,7 +23,8 @@ _INSTRUCTIONS = (
 class Extracted(Generic[T_co]):
     """What was extracted, validated.
 
-    `cost` is in USD, None where the price is unknown; `corrections` counts re-asks; `warnings` says what had to be mended.
+    `cost` is in USD, None where the price is unknown; `corrections` counts re-asks; `warnings` says what had to be
+    mended.
     """
 
     value: T_co
@@ -39,11 +41,12 @@ async def extract(
     model: Model | str,
     instructions: str | None = None,
     output_mode: OutputMode | None = None,
-    **options: Unpack[RunOptions],
+    settings: ModelSettings | None = None,
+    limits: RunLimits | None = None,
 ) -> Extracted[T]:
     """A value of type `output` from `text`.
 
-    `instructions` are added to the built-in ones. `options` are those of `Agent.run`.
+    `instructions` are added to the built-in ones. `settings` and `limits` are those of an `Agent`.
 
     Raises:
         InvalidOutput: no valid value within the allowed corrections.
@@ -51,6 +54,14 @@ async def extract(
         GatewayError, UsageError: see `Agent.run`.
     """
     told = _INSTRUCTIONS if instructions is None else f"{_INSTRUCTIONS}\n\n{instructions}"
-    agent: Agent[None, Any] = Agent(model, instructions=told, output=output, output_mode=output_mode, name="extract")
-    result = await agent.run(text, **options)
+    agent: Agent[None, Any] = Agent(
+        model,
+        instructions=told,
+        output=output,
+        output_mode=output_mode,
+        settings=settings,
+        limits=limits,
+        name="extract",
+    )
+    result = await agent.run(text)
     return Extracted(result.output, result.usage, result.cost, result.corrections, result.warnings)

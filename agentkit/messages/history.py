@@ -3,8 +3,8 @@
 Runs, requests and results hold the same log; a `History` is a length on it. Extending the newest history appends to the
 log, extending an older one copies the prefix to a log of its own, so no history ever sees another's messages.
 
-Beside the messages the log keeps a side table, key -> something made of each message, which makes a step cost what is new:
-an adapter encodes each message once, whoever holds the history. Equality, repr and JSON do not see the table.
+Beside the messages the log keeps a side table, key -> something made of each message, which makes a step cost what is
+new: an adapter encodes each message once, whoever holds the history. Equality, repr and JSON do not see the table.
 """
 
 import threading

@@ -15,6 +15,7 @@ from agentkit.models.response import (
     TextDelta,
 )
 from agentkit.models.settings import ModelSettings, ReasoningEffort
+from agentkit.usage import Price, Usage
 
 __all__ = [
     "ALL_OUTPUT_MODES",
@@ -28,6 +29,7 @@ __all__ = [
     "ModelResponse",
     "ModelSettings",
     "OutputMode",
+    "Price",
     "Profile",
     "Range",
     "ReasoningDelta",
@@ -39,4 +41,5 @@ __all__ = [
     "TextDelta",
     "ToolChoice",
     "ToolDefinition",
+    "Usage",
 ]

@@ -38,7 +38,8 @@ class Profile:
         max_stop: how many stop sequences are taken.
         unsupported: settings that the gateway documents as not taken; giving one is an error.
         tools: whether tools are taken at all.
-        tool_choices: which of auto, required, none and named are taken; another is asked for as auto and corrected once.
+        tool_choices: which of auto, required, none and named are taken; another is asked for as auto and corrected
+            once.
         vision: whether images are taken; None when not documented (they are then sent).
         output_modes: accepted ways of structured output, best first.
         strict: whether `strict: true` is taken in schemas.

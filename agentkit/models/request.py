@@ -13,7 +13,10 @@ ToolChoice: TypeAlias = str
 
 @dataclass(frozen=True, slots=True)
 class ToolDefinition:
-    """A tool as the model sees it. `parameters` is the JSON Schema of an object; `strict` asks the server to hold to it."""
+    """A tool as the model sees it. `parameters` is the JSON Schema of an object;
+
+    `strict` asks the server to hold to it.
+    """
 
     name: str
     description: str
@@ -35,8 +38,8 @@ class ResponseFormat:
 class ModelRequest:
     """One request to a model.
 
-    `instructions` goes out first, as a system message. `deadline` is in seconds of `time.monotonic()`: no attempt and no wait
-    between attempts goes past it.
+    `instructions` goes out first, as a system message. `deadline` is in seconds of `time.monotonic()`: no attempt and
+    no wait between attempts goes past it.
     """
 
     messages: History

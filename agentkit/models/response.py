@@ -70,7 +70,8 @@ class ArgumentsDelta:
 class AttemptDiscarded:
     """An attempt failed and another follows after `wait` seconds. All deltas since its `AttemptStarting` are void.
 
-    `billed` is None where the gateway does not document whether it charges for it; `of` is how many retries there can be.
+    `billed` is None where the gateway does not document whether it charges for it; `of` is how many retries there can
+    be.
     """
 
     error: GatewayError

@@ -11,10 +11,10 @@ ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high",
 class ModelSettings:
     """Settings of a request. None means: not sent, so the gateway's own default holds.
 
-    `max_tokens` bounds the output and goes out under the name that the gateway takes. `stop` is one sequence or several.
-    `prediction` is the text that the answer will mostly repeat. `n` other than 1 is refused: a run has one answer.
-    `extra` holds fields of the request body that agentkit does not know; they are sent as they stand.
-    `timeout` is the longest wait in seconds for one attempt's next bytes.
+    `max_tokens` bounds the output and goes out under the name that the gateway takes. `stop` is one sequence or
+    several. `prediction` is the text that the answer will mostly repeat. `n` other than 1 is refused: a run has one
+    answer. `extra` holds fields of the request body that agentkit does not know; they are sent as they stand. `timeout`
+    is the longest wait in seconds for one attempt's next bytes.
     """
 
     max_tokens: int | None = None

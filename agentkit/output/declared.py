@@ -19,8 +19,8 @@ _WRAPPED = "value"  # the key that carries an output that is no object, since ev
 class Declared:
     """An output type, ready to be asked for.
 
-    `schema` is what the model is shown, always an object's; `wrapped` says that the output is its only property. `function` is
-    called with the validated arguments when the caller declared a function.
+    `schema` is what the model is shown, always an object's; `wrapped` says that the output is its only property.
+    `function` is called with the validated arguments when the caller declared a function.
     """
 
     name: str
@@ -113,7 +113,9 @@ def _name(tp: Any) -> str:
     text = tp if isinstance(tp, str) else getattr(tp, "__name__", None) or "output"
     if isinstance(tp, types.UnionType) or typing.get_origin(tp) is not None:
         text = "output"
-    kept = "".join(character if character.isascii() and (character.isalnum() or character in "_-") else "_" for character in text)
+    kept = "".join(
+        character if character.isascii() and (character.isalnum() or character in "_-") else "_" for character in text
+    )
     return kept[:64] or "output"
 
 

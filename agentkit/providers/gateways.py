@@ -1,8 +1,8 @@
 """Known gateways as data: base URL, key variable, documented limits, dated prices.
 
-Every figure is from the vendor's own page (docs/seeds.md lists them word for word, with the date). What a page does not say is not
-set here: the request then goes out as asked, and the server decides. Model ids that are not listed, fine-tuned ones
-included, pass through with the gateway's general profile.
+Every figure is from the vendor's own page (docs/seeds.md lists them word for word, with the date). What a page does not
+say is not set here: the request then goes out as asked, and the server decides. Model ids that are not listed,
+fine-tuned ones included, pass through with the gateway's general profile.
 """
 
 import datetime
@@ -41,9 +41,7 @@ _TOAPIS_DATE = datetime.date(2026, 5, 2)
 
 
 def _toapis(input: float, output: float) -> Profile:
-    return Profile(
-        gateway="toapis", ranges=_TOAPIS_RANGES, price=Price(input=input, output=output, as_of=_TOAPIS_DATE)
-    )
+    return Profile(gateway="toapis", ranges=_TOAPIS_RANGES, price=Price(input=input, output=output, as_of=_TOAPIS_DATE))
 
 
 GATEWAYS: Mapping[str, Gateway] = {

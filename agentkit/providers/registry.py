@@ -20,7 +20,7 @@ class Registry:
         self._models: dict[str, ChatCompletionsModel] = {}
 
     def model(self, name: str) -> Model:
-        """The model of `"gateway:model"`; a gateway alone means the model of its page. The same name gives the same model.
+        """The model of `"gateway:model"`, the same each time; a gateway alone means the model of its page.
 
         Raises:
             ConfigurationError: an unknown gateway, or a gateway alone that has no model of its own.
@@ -33,10 +33,12 @@ class Registry:
     def _make(self, name: str) -> ChatCompletionsModel:
         prefix, _, model = name.partition(":")
         gateway = gateway_named(prefix)
-        id = model or gateway.default_model
-        if not id:
-            raise ConfigurationError(f"{name!r} names no model: write '{prefix}:' and the model's id, as in '{prefix}:name'")
-        return ChatCompletionsModel(id, gateway=gateway)
+        model = model or gateway.default_model or ""
+        if not model:
+            raise ConfigurationError(
+                f"{name!r} names no model: write '{prefix}:' and the model's id, as in '{prefix}:name'"
+            )
+        return ChatCompletionsModel(model, gateway=gateway)
 
 
 @functools.cache

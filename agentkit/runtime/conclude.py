@@ -18,7 +18,10 @@ class Concluded:
 
 @dataclass(frozen=True, slots=True)
 class AskAgain:
-    """The model gets `messages` and another turn; `problems` were wrong with the output, none if only a call was missing."""
+    """The model gets `messages` and another turn;
+
+    `problems` were wrong with the output, none if only a call was missing.
+    """
 
     messages: tuple[Message, ...]
     problems: tuple[str, ...] = ()
@@ -46,8 +49,8 @@ def refuse_failed(run: Run) -> None:
             run.close_calls()
             raise run.ended(
                 Truncated,
-                f"{name} was cut at its output limit after {response.usage.output_tokens} tokens: set a larger max_tokens= "
-                "in settings, or ask for less",
+                f"{name} was cut at its output limit after {response.usage.output_tokens} tokens: set a larger "
+                "max_tokens= in settings, or ask for less",
             )
         case "content_filter":
             run.close_calls()

@@ -19,7 +19,10 @@ class RepeatGuard:
 
     def seen(self, call: ToolCall) -> int:
         """How many times in a row this call has come, this time included."""
-        current = (call.name, _json.dumps(call.arguments) if call.arguments is not None else call.arguments_text.encode())
+        current = (
+            call.name,
+            _json.dumps(call.arguments) if call.arguments is not None else call.arguments_text.encode(),
+        )
         self._times = self._times + 1 if current == self._last else 1
         self._last = current
         return self._times

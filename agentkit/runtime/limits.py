@@ -1,7 +1,7 @@
 """What a run may spend, checked before it is spent.
 
-Before each attempt a reservation is held for its estimated input and its possible output; the server's usage replaces it.
-Nested runs reserve from their own budget and from every one above, so the root's limits hold for the whole tree.
+Before each attempt a reservation is held for its estimated input and its possible output; the server's usage replaces
+it. Nested runs reserve from their own budget and from every one above, so the root's limits hold for the whole tree.
 """
 
 from dataclasses import dataclass, replace
@@ -113,7 +113,10 @@ class Budget:
             budget.cost = None if budget.cost is None or cost is None else budget.cost + cost
 
     def discard(self, reservation: Reservation, output_tokens: int, *, billed: bool | None) -> None:
-        """Replace the reservation of a failed attempt: its input and what came of the output count, unless it is free."""
+        """Replace the reservation of a failed attempt:
+
+        Its input and what came of the output count, unless it is free.
+        """
         tokens = 0 if billed is False else reservation.input_tokens + output_tokens
         share = tokens / reservation.tokens if reservation.tokens else 0.0
         for budget in self._chain():
@@ -146,7 +149,8 @@ class Budget:
         return True
 
     def _chain(self) -> "list[Budget]":
-        chain, budget = [self], self.parent
+        chain: list[Budget] = [self]
+        budget = self.parent
         while budget is not None:
             chain.append(budget)
             budget = budget.parent
@@ -161,8 +165,9 @@ class Budget:
             if reservation.tokens > left:
                 raise LimitReached(
                     "tokens",
-                    f"the next request may use {reservation.tokens:,} tokens (estimated input {reservation.input_tokens:,}, "
-                    f"output up to {reservation.output_tokens:,}), and {max(0, left):,} of {limits.tokens:,} are left",
+                    f"the next request may use {reservation.tokens:,} tokens (estimated input "
+                    f"{reservation.input_tokens:,}, output up to {reservation.output_tokens:,}), and {max(0, left):,} of "
+                    f"{limits.tokens:,} are left",
                 )
         if limits.cost_usd is not None and reservation.cost_usd is not None:
             money = limits.cost_usd - self.counted_cost - self._held_cost

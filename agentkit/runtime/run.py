@@ -14,8 +14,8 @@ from agentkit.output import Declared, Plan, plan
 from agentkit.runtime.guard import RepeatGuard
 from agentkit.runtime.limits import Budget, LimitReached, RunLimits
 from agentkit.runtime.result import RunResult
-from agentkit.tools import DaemonThreads, Offered, Toolset
 from agentkit.tokens import estimate
+from agentkit.tools import DaemonThreads, Offered, Toolset
 
 _IMAGE_TOKENS = 800  # a middling price of one image; the server's usage corrects it
 _DEFAULT_OUTPUT = 4096  # tokens reserved when neither the settings nor the profile bound the output
@@ -67,7 +67,7 @@ class Run:
         self.result: RunResult[Any] | None = None
         self.open_calls: tuple[ToolCall, ...] = ()
         self.answers: dict[int, ToolMessage] = {}
-        self.spawn: Callable[..., None] = _no_spawn
+        self.spawn: Callable[..., object] = _no_spawn
         self.started = time.monotonic()
         self.deadline = None if spec.limits.seconds is None else self.started + spec.limits.seconds
         self.plan = Plan(None)
@@ -89,8 +89,9 @@ class Run:
         profile = spec.model.profile
         if spec.limits.cost_usd is not None and profile.price is None and not profile.reports_cost:
             raise ConfigurationError(
-                f"limits.cost_usd={spec.limits.cost_usd:g} needs the price of {spec.model.name}, which is not known: give it with "
-                "profile=Profile(price=Price(input=..., output=...)) in USD per million tokens, or leave cost_usd out"
+                f"limits.cost_usd={spec.limits.cost_usd:g} needs the price of {spec.model.name}, which is "
+                "not known: give it with profile=Profile(price=Price(input=..., output=...)) in USD per million "
+                "tokens, or leave cost_usd out"
             )
         self.plan = plan(spec.declared, profile, spec.output_mode)
         told = spec.instructions
@@ -192,13 +193,13 @@ class Run:
         """The error that ends the run, with everything done so far."""
         last = self.history[-1] if len(self.history) else None
         partial = last.text if isinstance(last, AssistantMessage) else None
-        return kind(
-            text, history=self.history, usage=self.budget.usage, run_id=self.run_id, partial=partial, **details
-        )
+        return kind(text, history=self.history, usage=self.budget.usage, run_id=self.run_id, partial=partial, **details)
 
     def limit(self, reached: LimitReached) -> RunEnded:
         return self.ended(
-            LimitExceeded, f"limit {reached.limit}: {reached}; raise it in limits=, or go on from error.history", limit=reached.limit
+            LimitExceeded,
+            f"limit {reached.limit}: {reached}; raise it in limits=, or go on from error.history",
+            limit=reached.limit,
         )
 
     @property
@@ -211,7 +212,9 @@ class Run:
         if not calls:
             return message
         if self._used_ids is None:
-            self._used_ids = {call.id for seen in self.history if isinstance(seen, AssistantMessage) for call in seen.tool_calls}
+            self._used_ids = {
+                call.id for seen in self.history if isinstance(seen, AssistantMessage) for call in seen.tool_calls
+            }
         used = self._used_ids
         clash = [call for call in calls if call.id in used]
         used.update(call.id for call in calls)

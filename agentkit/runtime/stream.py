@@ -22,7 +22,8 @@ from agentkit.usage import Usage
 class RunStream(Generic[Output]):
     """A run that is being watched: an async context manager, and an async iterator of its events.
 
-    Leaving the block early cancels what is under way and answers the open calls as cancelled; `partial` has the history then.
+    Leaving the block early cancels what is under way and answers the open calls as cancelled; `partial` has the history
+    then.
     """
 
     def __init__(self, run: Run, *, stream: bool = True) -> None:
@@ -84,7 +85,8 @@ class RunStream(Generic[Output]):
             await self._loop.aclose()
         finally:
             tasks.cancel_scope.cancel()
-            # A cancellation has to pass through the group; an exception of the body must not, or it would come out wrapped.
+            # A cancellation has to pass through the group; an exception of the body must not, or it would come out
+            # wrapped.
             cancelled = isinstance(error, anyio.get_cancelled_exc_class())
             passed = (kind, error, traceback) if cancelled else (None, None, None)
             swallowed = await tasks.__aexit__(*passed)

@@ -1,7 +1,7 @@
 """Answering the calls of one turn: in parallel where that is safe, one after the other where it is not.
 
-Tasks belong to the run's owner (`run.spawn`); they never raise, they hand in what happened, and the generator waits for it
-between its yields. Whatever happens, each call is answered exactly once, in call order.
+Tasks belong to the run's owner (`run.spawn`); they never raise, they hand in what happened, and the generator waits for
+it between its yields. Whatever happens, each call is answered exactly once, in call order.
 """
 
 import time
@@ -87,7 +87,8 @@ def _planned(run: Run, offered: Mapping[str, Offered], outcomes: dict[int, CallO
             planned.append(_Planned(index, call, run.guard.reminds(times) and not polls))
     allowed = run.budget.take_calls(len(planned))
     for late in planned[allowed:]:
-        text = f"Not run: the run's limit of {run.spec.limits.tool_calls} tool calls is reached. Answer with what you have."
+        limit = run.spec.limits.tool_calls
+        text = f"Not run: the run's limit of {limit} tool calls is reached. Answer with what you have."
         outcomes[late.index] = answered(late.call, text, "skipped")
     return planned[:allowed]
 
@@ -135,7 +136,9 @@ async def _execute(
     for item in items:
         inbox.put(item.index, ToolStarted(item.call))
         started = time.monotonic()
-        outcome = _weighed(run, offered, item, await run_call(item.call, offered, run.context(item.call), run.spec.threads))
+        outcome = _weighed(
+            run, offered, item, await run_call(item.call, offered, run.context(item.call), run.spec.threads)
+        )
         seconds = time.monotonic() - started
         telemetry.emit(
             "info" if outcome.error is None else "error",
@@ -147,7 +150,9 @@ async def _execute(
             seconds=round(seconds, 4),
             **({} if outcome.error is None else {"error": repr(outcome.error)}),
         )
-        inbox.put(item.index, ToolFinished(item.call, outcome.message, outcome.outcome, outcome.error, seconds), outcome)
+        inbox.put(
+            item.index, ToolFinished(item.call, outcome.message, outcome.outcome, outcome.error, seconds), outcome
+        )
 
 
 def _weighed(run: Run, offered: Mapping[str, Offered], item: _Planned, outcome: CallOutcome) -> CallOutcome:
@@ -158,7 +163,9 @@ def _weighed(run: Run, offered: Mapping[str, Offered], item: _Planned, outcome: 
         entry = offered.get(name)
         allowed = entry.tool.options.retries if entry is not None else 1
         if run.failures[name] > allowed:
-            return _with_note(outcome, f"\nThat was correction {run.failures[name] - 1} of {allowed}: go on without {name}.")
+            return _with_note(
+                outcome, f"\nThat was correction {run.failures[name] - 1} of {allowed}: go on without {name}."
+            )
     else:
         run.failures.pop(name, None)
     return _with_note(outcome, REMINDER) if item.reminded else outcome

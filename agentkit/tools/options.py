@@ -17,14 +17,15 @@ class ToolOptions:
     """Declarations of a tool.
 
     Attributes:
-        effect: None runs in parallel with everything and is never run twice; `read` may be run again; `write` and `external` run
-            in call order among themselves.
+        effect: None runs in parallel with everything and is never run twice; `read` may be run again; `write` and
+            `external` run in call order among themselves.
         retries: how often in a row the model may correct a call of this tool (bad arguments, `ToolRetry`).
         timeout: seconds the body may take; None is no limit but the run's.
         sequential: runs alone: calls before it have ended, calls after it have not begun.
         strict: ask the server to hold to the parameters' schema.
         max_result: characters of the result that the model gets; the middle of a longer one is left out.
-        poll: calling it again with the same arguments is how it is used, so the guard against identical calls lets it pass.
+        poll: calling it again with the same arguments is how it is used, so the guard against identical calls lets it
+            pass.
         trust: who wrote what it returns: `tool`, or `web` for text from the open world.
         on_error: what becomes of an exception.
         retry_on: exceptions after which the body is run again, at most twice; for `effect="read"` only.

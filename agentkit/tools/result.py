@@ -11,8 +11,8 @@ from agentkit.messages import FilePart, ImagePart, TextPart, ToolPart, Trust
 def result_parts(value: Any, *, trust: Trust, limit: int) -> tuple[ToolPart, ...]:
     """The parts of a tool message: texts and images as they are, anything else as JSON.
 
-    Pydantic models, dataclasses, dates, UUIDs, sets and the like have their JSON forms; bytes are an image, UTF-8 text or base64.
-    Text beyond `limit` characters loses its middle.
+    Pydantic models, dataclasses, dates, UUIDs, sets and the like have their JSON forms; bytes are an image, UTF-8 text
+    or base64. Text beyond `limit` characters loses its middle.
     """
     return tuple(_cut(part, limit) for part in _parts(value, trust))
 

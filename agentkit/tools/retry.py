@@ -2,7 +2,7 @@
 
 
 class ToolRetry(Exception):
-    """Raise it in a tool when the model can do better: its text is the answer to the call, and the model may call again.
+    """Raise it in a tool when the model can do better: its text answers the call, and the model may call again.
 
     For what the model cannot mend, raise any other exception.
     """

@@ -18,8 +18,8 @@ _IDLE = 2.0  # seconds a thread waits for more work before it ends
 class DaemonThreads:
     """Runs sync functions off the event loop, at most `limit` at once in the process; the rest wait their turn.
 
-    A call that is cancelled while its function runs is abandoned: the thread keeps its place until the function ends, and
-    its late result is dropped with a log record.
+    A call that is cancelled while its function runs is abandoned: the thread keeps its place until the function ends,
+    and its late result is dropped with a log record.
     """
 
     def __init__(self, limit: int = 32) -> None:

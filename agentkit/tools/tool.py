@@ -8,10 +8,10 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_origin, ov
 
 from agentkit.context import RunContext
 from agentkit.errors import ToolDefinitionError
+from agentkit.messages import Trust
 from agentkit.models import ToolDefinition
 from agentkit.schema import FunctionSchema, Validator, for_json_schema, function_schema, strict_schema
 from agentkit.tools.options import Effect, OnError, ToolOptions
-from agentkit.messages import Trust
 
 P = ParamSpec("P")
 P2 = ParamSpec("P2")
@@ -72,9 +72,9 @@ class Tool(Generic[P, R_co]):
         takes_context: bool = False,
         **declared: Any,
     ) -> "Tool[..., Any]":
-        """A tool from a JSON Schema of its arguments object; `function` gets them as keywords, after the context if it takes it.
+        """A tool from a JSON Schema of its arguments object.
 
-        `declared` are the options of `ToolOptions`.
+        `function` gets the arguments as keywords, after the context if it takes one; `declared` are the options of `ToolOptions`.
 
         Raises:
             ToolDefinitionError: the schema is not that of an object, or wrong in itself.
@@ -159,8 +159,9 @@ def tool(
 ) -> Any:
     """Make a tool of a function or method, sync or async.
 
-    The schema comes from the signature, the descriptions from the docstring, `Annotated` or `Field`. A first parameter (after
-    self) annotated `RunContext[...]` gets the context and is not shown to the model. `ToolOptions` says what can be declared.
+    The schema comes from the signature, the descriptions from the docstring, `Annotated` or `Field`. A first parameter
+    (after self) annotated `RunContext[...]` gets the context and is not shown to the model. `ToolOptions` says what can
+    be declared.
 
     Raises:
         ToolDefinitionError: the function cannot become a tool; the message names the parameter and says what to do.
@@ -171,11 +172,14 @@ def tool(
     return _make(function, name=name, description=description, options=options)
 
 
-def _make(function: Callable[..., Any], *, name: str | None, description: str | None, options: ToolOptions) -> Tool[..., Any]:
+def _make(
+    function: Callable[..., Any], *, name: str | None, description: str | None, options: ToolOptions
+) -> Tool[..., Any]:
     schema: FunctionSchema = function_schema(function, is_context=_is_context, name=name, description=description)
     if options.retry_on and options.effect != "read":
         raise ToolDefinitionError(
-            f"{schema.name}(): retry_on= runs the body again, which only effect='read' allows: declare it, or drop retry_on="
+            f"{schema.name}(): retry_on= runs the body again, which only effect='read' allows: "
+            "declare it, or drop retry_on="
         )
     definition = ToolDefinition(
         _checked_name(schema.name), schema.description, schema.parameters, _strict(options, schema.parameters)
@@ -196,7 +200,7 @@ def _is_context(annotation: Any) -> bool:
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _strict(options: ToolOptions, parameters: Mapping[str, Any]) -> bool | None:
@@ -214,7 +218,9 @@ def _checked_name(name: str) -> str:
             f"{name!r} cannot be a tool's name: gateways take 1 to 64 of the letters a-z, A-Z, 0-9, _ and -; give name="
         )
     if name in _RESERVED:
-        raise ToolDefinitionError(f"{name!r} cannot be a tool's name, because tool_choice={name!r} means something else")
+        raise ToolDefinitionError(
+            f"{name!r} cannot be a tool's name, because tool_choice={name!r} means something else"
+        )
     return name
 
 

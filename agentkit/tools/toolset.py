@@ -39,8 +39,8 @@ class Toolset:
         tools: what is in it; a plain function becomes a tool.
         prefix: put before each name.
         filter: asked for each turn whether a tool is offered in it.
-        before: sees each call (context, tool, validated keyword arguments) before the body; it may be async, and may raise
-            `ToolRetry` to answer the model instead.
+        before: sees each call (context, tool, validated keyword arguments) before the body; it may be async, and may
+            raise `ToolRetry` to answer the model instead.
         after: sees each returned value, and returns what takes its place; it may be async.
 
     Raises:

@@ -1,7 +1,8 @@
 """httpx behind the `HttpClient` protocol.
 
-Our own pools sit on `httpx.AsyncHTTPTransport`: redirects, cookies and authentication flows, which `httpx.AsyncClient` adds
-on top, have no place in a gateway call and cost a third of a request's CPU. A client that the user gives is used as it is.
+Our own pools sit on `httpx.AsyncHTTPTransport`: redirects, cookies and authentication flows, which `httpx.AsyncClient`
+adds on top, have no place in a gateway call and cost a third of a request's CPU. A client that the user gives is used
+as it is.
 """
 
 import ssl
@@ -46,7 +47,9 @@ class HttpxClient:
         except httpx.HTTPError as error:
             raise _translated(error, request.url) from error
         except httpx.InvalidURL as error:
-            raise ConnectionFailed(f"{request.url!r} is not a URL that can be reached: {error}", retryable=False) from error
+            raise ConnectionFailed(
+                f"{request.url!r} is not a URL that can be reached: {error}", retryable=False
+            ) from error
         try:
             return await self._send(request, _Connection(), fresh_only=True)
         except httpx.HTTPError as error:
@@ -57,7 +60,9 @@ class HttpxClient:
         for transport in transports.values():
             await transport.aclose()
 
-    async def _send(self, request: HttpRequest, connection: "_Connection", *, fresh_only: bool = False) -> "HttpxResponse":
+    async def _send(
+        self, request: HttpRequest, connection: "_Connection", *, fresh_only: bool = False
+    ) -> "HttpxResponse":
         timeout = {
             "connect": request.connect_timeout,
             "read": request.timeout,
@@ -118,7 +123,9 @@ class HttpxResponse:
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError) as error:
             raise StreamTruncated(f"the connection broke in the middle of the answer: {error}") from error
         except httpx.TimeoutException as error:
-            raise GatewayTimeout("nothing more of the answer came in time; settings.timeout= sets the longest wait") from error
+            raise GatewayTimeout(
+                "nothing more of the answer came in time; settings.timeout= sets the longest wait"
+            ) from error
 
     async def aclose(self) -> None:
         try:

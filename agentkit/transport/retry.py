@@ -10,10 +10,10 @@ from agentkit.errors import GatewayError
 class RetryPolicy:
     """How a provider model repeats failed attempts; the only layer that does.
 
-    `retries` attempts follow the first at most, after `waits` seconds each (the last one again for more retries) plus up to
-    `jitter` of it; what the server asks to wait is the floor. A wait of more than `longest_wait` seconds is not begun.
-    `after_output` repeats even when deltas have reached the caller: the stream then says which of them are void. A repeat after
-    a 200 may be billed twice.
+    `retries` attempts follow the first at most, after `waits` seconds each (the last one again for more retries) plus
+    up to `jitter` of it; what the server asks to wait is the floor. A wait of more than `longest_wait` seconds is not
+    begun. `after_output` repeats even when deltas have reached the caller: the stream then says which of them are void.
+    A repeat after a 200 may be billed twice.
     """
 
     retries: int = 3

@@ -1,7 +1,8 @@
 """Server-sent events from bytes.
 
-Lines end at LF, CRLF or CR and nowhere else: text helpers also split at U+2028, U+2029 and U+0085, which are ordinary characters
-inside a JSON string. Source: WHATWG HTML, "Server-sent events", and the traffic of real gateways, which is laxer.
+Lines end at LF, CRLF or CR and nowhere else: text helpers also split at U+2028, U+2029 and U+0085, which are ordinary
+characters inside a JSON string. Source: WHATWG HTML, "Server-sent events", and the traffic of real gateways, which is
+laxer.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Who owns connections: one pool for each running event loop, never shared between loops.
 
-A pool lives until `async with agent:` or `async with model:` ends in its loop, else as long as the loop: each pool is tied to an
-async generator, which asyncio and trio both finalise when the loop ends.
+A pool lives until `async with agent:` or `async with model:` ends in its loop, else as long as the loop: each pool is
+tied to an async generator, which asyncio and trio both finalise when the loop ends.
 """
 
 import ssl
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Transport:
     """Sends requests from whatever event loop is running, each loop on connections of its own.
 
-    `http_client` is used as it is and stays the caller's to close. `proxy`, `verify` (True, False, a CA file or a context),
-    HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE mean what they mean to httpx.
+    `http_client` is used as it is and stays the caller's to close. `proxy`, `verify` (True, False, a CA file or a
+    context), HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE mean what they mean to httpx.
     """
 
     def __init__(

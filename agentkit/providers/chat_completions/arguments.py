@@ -11,7 +11,10 @@ _DECODER = json.JSONDecoder()
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """One reading. `value` is None when the text is not a JSON object, and `problem` says why. `text` goes back to the server."""
+    """One reading. `value` is None when the text is not a JSON object, and `problem` says why.
+
+    `text` goes back to the server.
+    """
 
     value: dict[str, Any] | None
     text: str
@@ -21,8 +24,8 @@ class Arguments:
 def read_arguments(raw: Any) -> list[Arguments]:
     """The argument objects of one call as it came: one, or several when a server glued calls together.
 
-    An object instead of a text is taken as it is, an empty text is no arguments, a text inside a text is unpacked, repeated
-    snapshots count once. Call it only when the answer is complete: a prefix of JSON can be valid JSON.
+    An object instead of a text is taken as it is, an empty text is no arguments, a text inside a text is unpacked,
+    repeated snapshots count once. Call it only when the answer is complete: a prefix of JSON can be valid JSON.
     """
     if isinstance(raw, dict):
         return [_repaired(raw)]

@@ -9,7 +9,9 @@ from agentkit.models import ModelRequest, ModelSettings, Profile
 
 _INTEGERS = ("max_tokens", "seed", "n", "top_logprobs")
 _NUMBERS = (*_INTEGERS, "temperature", "top_p", "presence_penalty", "frequency_penalty", "timeout")
-_FORBIDDEN_EXTRA = frozenset({"messages", "model", "stream", "tools", "tool_choice", "response_format", "stream_options"})
+_FORBIDDEN_EXTRA = frozenset(
+    {"messages", "model", "stream", "tools", "tool_choice", "response_format", "stream_options"}
+)
 
 
 def check_request(request: ModelRequest, profile: Profile, model: str) -> None:
@@ -45,7 +47,9 @@ def check_settings(settings: ModelSettings, profile: Profile, model: str) -> Non
         if value is None:
             continue
         if field.name in profile.unsupported:
-            raise ConfigurationError(f"{field.name}={value!r}: {profile.gateway} does not document it for {model}: leave it out")
+            raise ConfigurationError(
+                f"{field.name}={value!r}: {profile.gateway} does not document it for {model}: leave it out"
+            )
         if field.name in _NUMBERS:
             _check_number(field.name, value, profile, model)
     if settings.n not in (None, 1):
@@ -88,7 +92,9 @@ def _check_extra(extra: Mapping[str, object] | None, profile: Profile) -> None:
         raise ConfigurationError(f"n={extra['n']!r} is not supported: a run has one answer; start several runs instead")
     taken = sorted(_FORBIDDEN_EXTRA & extra.keys())
     if taken:
-        raise ConfigurationError(f"settings.extra holds {', '.join(taken)}, which agentkit sets itself for {profile.gateway}")
+        raise ConfigurationError(
+            f"settings.extra holds {', '.join(taken)}, which agentkit sets itself for {profile.gateway}"
+        )
 
 
 def _range(low: float | None, high: float | None) -> str:

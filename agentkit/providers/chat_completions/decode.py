@@ -47,7 +47,8 @@ class Decoder:
             value = _json.loads(body)
         except ValueError as error:
             raise MalformedResponse(
-                f"{self._profile.gateway} answered something that is not JSON: {_excerpt(body)}", headers=dict(self._headers)
+                f"{self._profile.gateway} answered something that is not JSON: {_excerpt(body)}",
+                headers=dict(self._headers),
             ) from error
         if not isinstance(value, dict):
             raise MalformedResponse(f"{self._profile.gateway} answered JSON that is not an object: {_excerpt(body)}")
@@ -248,7 +249,9 @@ class Decoder:
         else:
             return
         raise kind(
-            f"{self._profile.gateway} ended the answer with finish_reason {reason!r}", code=reason, partial=self.partial()
+            f"{self._profile.gateway} ended the answer with finish_reason {reason!r}",
+            code=reason,
+            partial=self.partial(),
         )
 
     def _read_text_calls(self) -> None:

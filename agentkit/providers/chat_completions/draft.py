@@ -201,9 +201,7 @@ def _continues(last: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
     return same and entry.get("index") is not None and (entry.get("id") is None or entry.get("id") == last.get("id"))
 
 
-def _expanded(
-    name: str, arguments: Arguments, id: str, known: frozenset[str]
-) -> Iterable[tuple[str, Arguments, str]]:
+def _expanded(name: str, arguments: Arguments, id: str, known: frozenset[str]) -> Iterable[tuple[str, Arguments, str]]:
     """Undo what models make of tool names: a `functions.` prefix, and a wrapper around parallel calls."""
     if name not in known:
         name = name.removeprefix("functions.")

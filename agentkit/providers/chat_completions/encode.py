@@ -1,7 +1,8 @@
 """A request as the bytes of Chat Completions. Pure.
 
-Messages are encoded once, into the history's side table, and joined; everything else of the body stands before them and does
-not change from turn to turn, so that request n+1 begins with request n's messages, tools and schema, and prompt caches hit.
+Messages are encoded once, into the history's side table, and joined; everything else of the body stands before them and
+does not change from turn to turn, so that request n+1 begins with request n's messages, tools and schema, and prompt
+caches hit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -245,4 +246,6 @@ def _pending_images(messages: Sequence[Message], end: int) -> bytes:
 
 def _refuse_empty(content: object, index: int, profile: Profile) -> None:
     if not content:
-        raise ConfigurationError(f"messages[{index}] has no content, and {profile.gateway} refuses empty messages: add text")
+        raise ConfigurationError(
+            f"messages[{index}] has no content, and {profile.gateway} refuses empty messages: add text"
+        )

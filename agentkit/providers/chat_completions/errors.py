@@ -33,7 +33,8 @@ _ADVICE: Mapping[type[GatewayError], str] = {
     AuthenticationError: "the key is missing or wrong: verify the Authorization header's format and the key's validity; "
     "it is not retried",
     PermissionDenied: "this key may not use that model or endpoint; it is not retried",
-    QuotaExhausted: "the balance or quota is used up: top it up or use another key; waiting does not help, it is not retried",
+    QuotaExhausted: "the balance or quota is used up: top it up or use another key; waiting does not help, and it is "
+    "not retried",
     RateLimited: "request rate, concurrency or the current quota is at its limit: it is retried after 1 s, 2 s and 4 s with "
     "jitter; if it persists, send less at a time",
     Overloaded: "the server has too much to do; it is retried",
@@ -44,10 +45,22 @@ _ADVICE: Mapping[type[GatewayError], str] = {
     BadRequest: "validate model, messages and parameter types, and send it again only when the payload is fixed",
 }
 
-_QUOTA = re.compile(r"insufficient_?(quota|balance|credit|fund)|quota_?(exceeded|exhausted)|billing|(no|out_of)_?credits|balance|payment_required|perday", re.I)  # fmt: skip
-_OVERFLOW = re.compile(r"context_?length|context_?window|maximum context|string_above_max|too many (input )?tokens|prompt is too long|exceeds the (available )?context|reduce the length", re.I)  # fmt: skip
-_FILTER = re.compile(r"content_?filter|content_?policy|responsible_?ai|moderation|safety_?violation|sensitive_words", re.I)
-_AUTH = re.compile(r"invalid_?(api_?)?key|authentication|unauthori[sz]ed|invalid_?token|missing_?api_?key|incorrect api key", re.I)  # fmt: skip
+_QUOTA = re.compile(
+    r"insufficient_?(quota|balance|credit|fund)|quota_?(exceeded|exhausted)|billing|(no|out_of)_?credits|balance"
+    r"|payment_required|perday",
+    re.I,
+)
+_OVERFLOW = re.compile(
+    r"context_?length|context_?window|maximum context|string_above_max|too many (input )?tokens|prompt is too long"
+    r"|exceeds the (available )?context|reduce the length",
+    re.I,
+)
+_FILTER = re.compile(
+    r"content_?filter|content_?policy|responsible_?ai|moderation|safety_?violation|sensitive_words", re.I
+)
+_AUTH = re.compile(
+    r"invalid_?(api_?)?key|authentication|unauthori[sz]ed|invalid_?token|missing_?api_?key|incorrect api key", re.I
+)
 _PERMISSION = re.compile(r"permission|forbidden|not_in_group|access_denied", re.I)
 _RATE = re.compile(r"rate_?limit|too_?many_?requests|resource_?exhausted|throttl|concurrency", re.I)
 _OVERLOADED = re.compile(r"overload|unavailable|capacity", re.I)
@@ -56,7 +69,9 @@ _SERVER = re.compile(r"server_?error|internal|upstream|provider|bad_gateway", re
 _INVALID = re.compile(r"invalid|bad_?request|unsupported|missing|not_?found|unprocessable|validation", re.I)
 
 
-def error_from_response(status: int, headers: Mapping[str, str], body: bytes, *, gateway: str, secret: str = "") -> GatewayError:
+def error_from_response(
+    status: int, headers: Mapping[str, str], body: bytes, *, gateway: str, secret: str = ""
+) -> GatewayError:
     """The error that an answer of status 400 and up means. `secret` is the key, which is taken out of all texts."""
     try:
         value = _json.loads(body)
@@ -252,7 +267,9 @@ def _retry_after(headers: Mapping[str, str], found: _Envelope) -> float | None:
     ]
     if resets:
         return max(resets)
-    said = re.search(r"(?:try again|retry) (?:in|after) ((?:\d+(?:\.\d+)?\s*(?:ms|s|m|h)[a-z]*\s*)+)", found.message, re.I)
+    said = re.search(
+        r"(?:try again|retry) (?:in|after) ((?:\d+(?:\.\d+)?\s*(?:ms|s|m|h)[a-z]*\s*)+)", found.message, re.I
+    )
     return _duration(said[1]) if said else None
 
 

@@ -42,9 +42,10 @@ _SSE_STARTS = (b"data:", b"event:", b":", b"id:", b"retry:")
 class ChatCompletionsModel(Respond):
     """A model id at an OpenAI-compatible endpoint.
 
-    `base_url` is what comes before `/chat/completions`; it may be left out with `gateway`, the name of a preset, whose key variable,
-    limits and prices then hold as well. `profile` says otherwise what the model accepts. `settings` hold for each request unless it
-    has its own. `transport` shares connections with other models; `http_client`, `proxy` and `verify` are ways to make one.
+    `base_url` is what comes before `/chat/completions`; it may be left out with `gateway`, the name of a preset, whose
+    key variable, limits and prices then hold as well. `profile` says otherwise what the model accepts. `settings` hold
+    for each request unless it has its own. `transport` shares connections with other models; `http_client`, `proxy` and
+    `verify` are ways to make one.
 
     Making one does no I/O and reads no environment: the key is looked up at the first request.
 
@@ -100,7 +101,10 @@ class ChatCompletionsModel(Respond):
         return self._profile
 
     async def events(self, request: ModelRequest, *, stream: bool) -> AsyncGenerator[ResponseEvent, None]:
-        """See `Model.events`. Attempts follow the retry policy; nothing is repeated once a delta was given, unless it says so."""
+        """See `Model.events`. Attempts follow the retry policy;
+
+        Nothing is repeated once a delta was given, unless it says so.
+        """
         settings = self._settings.merged(request.settings)
         if settings is not request.settings:
             request = _with_settings(request, settings)
@@ -206,7 +210,8 @@ class ChatCompletionsModel(Respond):
         if response.status < 400:
             target = response.headers.get("location", "elsewhere")
             return BadRequest(
-                f"{self._profile.gateway} redirects to {target}: check base_url={self.base_url!r}", status=response.status
+                f"{self._profile.gateway} redirects to {target}: check base_url={self.base_url!r}",
+                status=response.status,
             )
         error = error_from_response(
             response.status, response.headers, body, gateway=self._profile.gateway, secret=self._key or ""

@@ -21,8 +21,8 @@ def decode_usage(raw: Any) -> Usage:
     """The usage of one request; all zero, with `raw` None, when the server sent none.
 
     Three habits are evened out. Reasoning tokens that the total counts beside the output (ByteSpike's pro models, xAI,
-    Gemini) are added to the output. Cache reads that are not part of the input (Anthropic) are added to the input. A missing
-    total is computed.
+    Gemini) are added to the output. Cache reads that are not part of the input (Anthropic) are added to the input. A
+    missing total is computed.
     """
     if not isinstance(raw, Mapping) or not raw:
         return Usage(requests=1)
