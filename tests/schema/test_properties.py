@@ -24,7 +24,7 @@ JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-100, 100)
-    | st.floats()
+    | st.floats(-(2.0**53), 2.0**53)
     | st.text(max_size=5)
     | st.sampled_from(["c", "1"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
