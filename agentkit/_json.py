@@ -2,37 +2,39 @@
 
 Decoding uses pydantic-core's parser, which is several times faster than the standard library's, and falls back to the
 standard library for what that parser refuses (lone surrogates, huge numbers), so that the slower one decides what is an
-error and names its position.
+error and names its position. pydantic-core is loaded by the first text that is decoded.
 """
 
 import json
-from typing import Any
-
-from pydantic_core import from_json
+from typing import Any, NoReturn
 
 
 def loads(data: str | bytes | bytearray) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: the text is not JSON; the message has line and column.
+        ValueError: the text is not JSON (NaN and Infinity are none), or nested too deeply; the message has line
+            and column where there is one.
     """
+    from pydantic_core import from_json
+
     try:
         return from_json(data, allow_inf_nan=False)
     except ValueError:
-        return json.loads(data)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        return _loads_slowly(data)
 
 
 def dumps(value: Any) -> bytes:
     """Compact UTF-8 JSON of a value made of dict, list, tuple, str, int, float, bool and None.
 
     Raises:
-        ValueError: NaN or infinity, which JSON cannot say, or a circular value.
+        ValueError: NaN or infinity, which JSON cannot say, or a value that is circular or nested too deeply.
         TypeError: a value of another type.
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     try:
         return text.encode()
     except UnicodeEncodeError:  # a lone surrogate, as file names carry them; no server takes it
@@ -44,7 +46,20 @@ def partial(data: str | bytes) -> Any:
 
     None when nothing can be read of it yet.
     """
+    from pydantic_core import from_json
+
     try:
-        return from_json(data, allow_partial="trailing-strings")
+        return from_json(data, allow_partial="trailing-strings", allow_inf_nan=False)
     except ValueError:
         return None
+
+
+def _loads_slowly(data: str | bytes | bytearray) -> Any:
+    try:
+        return json.loads(data, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

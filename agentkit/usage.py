@@ -62,7 +62,7 @@ class Price:
 
     def cost(self, usage: Usage) -> float:
         """USD for `usage`."""
-        cached = usage.cached_tokens if self.cached is not None else 0
+        cached = min(usage.cached_tokens, usage.input_tokens) if self.cached is not None else 0
         fresh = usage.input_tokens - cached
         return (fresh * self.input + cached * (self.cached or 0.0) + usage.output_tokens * self.output) / 1_000_000
 

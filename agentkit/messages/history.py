@@ -51,13 +51,13 @@ class History(Sequence[Message]):
                 tables = {key: table[: self._length] for key, table in log.tables.items()}
                 log = _Log(log.messages[: self._length], tables)
             log.messages.extend(added)
-        return _view(log, self._length + len(added))
+        return self._view(log, self._length + len(added))
 
     def prefix(self, length: int) -> "History":
         """The first `length` messages, sharing this log."""
         if not 0 <= length <= self._length:
             raise ValueError(f"a prefix of {length} messages was asked of a history of {self._length}")
-        return _view(self._log, length)
+        return self._view(self._log, length)
 
     def derived(self, key: Hashable, make: Callable[[Sequence[Message], int], T]) -> list[T]:
         """What `make(messages, index)` gives for each message, each made once per `key`. Not to be changed.
@@ -67,9 +67,8 @@ class History(Sequence[Message]):
         log = self._log
         with log.lock:
             table: list[T] = log.tables.setdefault(key, [])
-            for index in range(len(table), self._length):
-                table.append(make(log.messages, index))
-        return table if len(table) == self._length else table[: self._length]
+            table.extend(make(log.messages, index) for index in range(len(table), self._length))
+            return table[: self._length]  # a copy: another thread may extend the table while this one is in use
 
     def to_json(self) -> bytes:
         """The messages as a JSON array; `from_json` gives back an equal history."""
@@ -112,8 +111,8 @@ class History(Sequence[Message]):
     def __repr__(self) -> str:
         return f"History({list(self)!r})"
 
-
-def _view(log: _Log, length: int) -> History:
-    history = History.__new__(History)
-    history._log, history._length = log, length
-    return history
+    @classmethod
+    def _view(cls, log: _Log, length: int) -> "History":
+        history = cls.__new__(cls)
+        history._log, history._length = log, length
+        return history

@@ -1,7 +1,6 @@
 """What a message is made of: frozen parts, each saying where its text came from."""
 
 import base64
-import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,9 +50,13 @@ class ImagePart:
             ValueError: neither the name nor the content says that it is an image.
         """
         data = Path(path).read_bytes()
-        guessed = mimetypes.guess_type(str(path))[0]
-        known = guessed if guessed is not None and guessed.startswith("image/") else None
-        return cls(data=data, media_type=known, detail=detail)
+        try:
+            return cls(data=data, detail=detail)  # the content knows better than the name
+        except ValueError:
+            media_type = _type_by_name(str(path))
+            if media_type is None:
+                raise
+        return cls(data=data, media_type=media_type, detail=detail)
 
     def as_url(self) -> str:
         """The URL, or the data as a data URI."""
@@ -131,3 +134,10 @@ def _image_type(data: bytes) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     raise ValueError("the data is not a PNG, JPEG, GIF or WebP image: give media_type= for another kind")
+
+
+def _type_by_name(name: str) -> str | None:
+    import mimetypes  # reads the system's tables
+
+    guessed, _ = mimetypes.guess_type(name)
+    return guessed if guessed is not None and guessed.startswith("image/") else None

@@ -1,7 +1,9 @@
 """One question to the model: build the request, check the limits before every attempt, record the answer."""
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import assert_never
 
 from agentkit import telemetry
 from agentkit.errors import GatewayError, GatewayTimeout
@@ -16,10 +18,13 @@ from agentkit.models import (
 )
 from agentkit.output import OUTPUT_TOOL
 from agentkit.runtime.events import Event, PartialOutput
-from agentkit.runtime.limits import LimitReached, Reservation
+from agentkit.runtime.limits import Reservation
 from agentkit.runtime.run import Run
 from agentkit.tokens import estimate
 from agentkit.tools import Offered
+from agentkit.usage import Usage
+
+_CLOCK = 0.02  # seconds by which two clocks may disagree on whether the run's time is over
 
 
 async def ask(run: Run, offered: dict[str, Offered], *, stream: bool) -> AsyncGenerator[Event, None]:
@@ -30,44 +35,86 @@ async def ask(run: Run, offered: dict[str, Offered], *, stream: bool) -> AsyncGe
         GatewayError: no attempt succeeded.
     """
     request = _request(run, offered)
-    price = run.spec.model.profile.price
-    reservation: Reservation | None = None
-    shown: list[str] = []
+    attempt = _Attempt(run)
     try:
         async with aclosing(run.spec.model.events(request, stream=stream)) as events:
             async for event in events:
                 match event:
-                    case TextDelta(text):
-                        shown.append(text)
-                        yield event
-                        if run.plan.response_format is not None:
-                            yield PartialOutput("".join(shown))
-                    case ReasoningDelta() | ArgumentsDelta():
-                        yield event
                     case AttemptStarting():
-                        reservation = run.budget.reserve(run.input_tokens(), run.output_tokens(), price)
+                        attempt.start()
                     case AttemptDiscarded(billed=billed):
-                        if reservation is not None:
-                            run.budget.discard(reservation, estimate("".join(shown)), billed=billed)
-                        reservation = None
-                        shown = []
+                        attempt.discard(billed=billed)
                         run.retries += 1
                         yield event
                     case ResponseCompleted(response):
-                        if reservation is not None:
-                            run.budget.settle(reservation, response.usage, price)
-                        reservation = None
+                        attempt.settle(response.usage)
                         run.take(response)
+                    case _:
+                        yield event
+                        partial = attempt.partial(event)
+                        if partial is not None:
+                            yield partial
     except GatewayTimeout as error:
-        if run.deadline is not None and run.spec.limits.seconds is not None and not error.retryable:
-            raise LimitReached("seconds", f"the run has had its {run.spec.limits.seconds:g} s") from error
+        if run.deadline is not None and time.monotonic() > run.deadline - _CLOCK:
+            raise run.out_of_time() from error
         raise
     except GatewayError as error:
         telemetry.emit("error", "request failed", run_id=run.run_id, model=run.spec.model.name, text=str(error))
         raise
     finally:
-        if reservation is not None:  # an attempt that failed or was cancelled may have been billed
-            run.budget.discard(reservation, estimate("".join(shown)), billed=None)
+        attempt.discard(billed=None)  # one that failed or was cancelled may have been billed
+
+
+class _Attempt:
+    """The attempt that is under way: what is held for it, and what has been given out of its answer."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._price = run.spec.model.profile.price
+        self._wrapped = run.spec.declared is not None and run.spec.declared.wrapped
+        self._held: Reservation | None = None
+        self._text: list[str] = []
+        self._calls: dict[int, list[str]] = {}
+
+    def start(self) -> None:
+        """Hold what it may use.
+
+        Raises:
+            LimitReached: it does not fit.
+        """
+        run = self._run
+        self._held = run.budget.reserve(run.input_tokens(), run.output_tokens(), self._price)
+
+    def settle(self, usage: Usage) -> None:
+        if self._held is not None:
+            self._run.budget.settle(self._held, usage, self._price)
+            self._held = None
+
+    def discard(self, *, billed: bool | None) -> None:
+        """Count what failed, and forget its deltas; nothing when nothing is held."""
+        if self._held is not None:
+            pieces = [*self._text, *(piece for call in self._calls.values() for piece in call)]
+            self._run.budget.discard(self._held, estimate("".join(pieces)), billed=billed)
+            self._held = None
+        self._text, self._calls = [], {}
+
+    def partial(self, delta: TextDelta | ReasoningDelta | ArgumentsDelta) -> PartialOutput | None:
+        """Take a delta, and say what there is of the declared output if it is part of that."""
+        match delta:
+            case TextDelta(text):
+                self._text.append(text)
+                if self._run.plan.mode is not None and self._run.plan.tool is None:
+                    return PartialOutput(self._text, len(self._text), self._wrapped)
+            case ArgumentsDelta(index, name, text):
+                pieces = self._calls.setdefault(index, [])
+                pieces.append(text)
+                if self._run.plan.tool is not None and name == OUTPUT_TOOL:
+                    return PartialOutput(pieces, len(pieces), self._wrapped)
+            case ReasoningDelta():
+                pass
+            case _:
+                assert_never(delta)
+        return None
 
 
 def _request(run: Run, offered: dict[str, Offered]) -> ModelRequest:
@@ -86,12 +133,11 @@ def _request(run: Run, offered: dict[str, Offered]) -> ModelRequest:
 def _tool_choice(run: Run) -> str | None:
     """The caller's choice for the first turn (and while it is being corrected), then the server's default.
 
-    `none` holds for the whole run. A run whose only tool is the output must call it.
+    `none` holds for the whole run. A run that may call nothing but the output tool must call it.
     """
-    if run.spec.tool_choice == "none":
-        return "none"
-    if run.plan.tool is not None and not run.spec.toolset.tools:
+    choice = run.spec.tool_choice
+    if run.plan.tool is not None and (choice == "none" or not run.spec.toolset.tools):
         return OUTPUT_TOOL
-    if run.budget.turns == 1 or (run.choice_corrected and run.budget.turns == 2):
-        return run.spec.tool_choice
+    if choice == "none" or run.budget.turns == 1 or (run.choice_corrected and run.budget.turns == 2):
+        return choice
     return "auto"

@@ -1,5 +1,6 @@
 """What an answer without open work means: the output, a reason to ask again, or the end of the run."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -7,6 +8,9 @@ from agentkit.errors import ContentFiltered, EmptyResponse, InvalidOutput, Malfo
 from agentkit.messages import Message, ToolCall, ToolMessage, UserMessage
 from agentkit.output import OUTPUT_TOOL, Declared, Parsed, Rejected, parse, validate
 from agentkit.runtime.run import Run
+from agentkit.tools import ToolRetry
+
+_NOT_RUN = "Not run: the answer that holds this call did not end as it should."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,21 @@ class AskAgain:
     problems: tuple[str, ...] = ()
 
 
-def refuse_failed(run: Run) -> None:
+def judge(run: Run) -> Concluded | AskAgain | None:
+    """What the model's answer means; None when it is only calls. Those still open are to be answered in any case.
+
+    Raises:
+        RunEnded, GatewayError: it is no answer, and no correction is left or would help.
+    """
+    _refuse_failed(run)
+    missing = _missing_call(run)
+    if not run.open_calls:
+        return missing or _conclude(run)
+    final = _output_call(run)
+    return missing if final is None or missing is not None else _conclude_call(run, final)
+
+
+def _refuse_failed(run: Run) -> None:
     """Nothing for an answer; for anything else the error that it is.
 
     Raises:
@@ -42,36 +60,46 @@ def refuse_failed(run: Run) -> None:
         case "stop" | "tool_calls":
             return
         case "refusal":
-            run.close_calls()
+            run.close_calls(_NOT_RUN)
             refusal = message.refusal or message.text or ""
             raise run.ended(Refused, f"{name} refused: {refusal}", refusal=refusal)
         case "length":
-            run.close_calls()
+            run.close_calls(_NOT_RUN)
             raise run.ended(
                 Truncated,
                 f"{name} was cut at its output limit after {response.usage.output_tokens} tokens: set a larger "
                 "max_tokens= in settings, or ask for less",
             )
         case "content_filter":
-            run.close_calls()
+            run.close_calls(_NOT_RUN)
             raise ContentFiltered(f"the content filter of {name} cut the answer", partial=message)
         case "other":
-            run.close_calls()
+            run.close_calls(_NOT_RUN)
             raise MalformedResponse(f"{name} ended its answer with an unknown finish_reason", partial=message)
         case _:
             assert_never(response.finish_reason)
 
 
-def conclude(run: Run) -> Concluded | AskAgain:
+def _missing_call(run: Run) -> AskAgain | None:
+    """One reminder for a model (or server) that ignored `tool_choice` in the first turn."""
+    choice = run.spec.tool_choice
+    if choice in ("auto", "none") or run.budget.turns != 1:
+        return None
+    called = [call.name for call in run.open_calls if call.name != OUTPUT_TOOL]
+    if choice in called or (choice == "required" and called):
+        return None
+    run.choice_corrected = True
+    what = "one of the tools" if choice == "required" else f"the tool {choice}"
+    return AskAgain((UserMessage(f"Call {what} before you answer.", trust="system"),))
+
+
+def _conclude(run: Run) -> Concluded | AskAgain:
     """The end of a turn without calls.
 
     Raises:
         EmptyResponse: the model answered nothing.
         InvalidOutput: the output is not valid and no correction is left.
     """
-    again = _missing_call(run)
-    if again is not None:
-        return again
     text = None if run.response is None else run.response.message.text
     declared = run.spec.declared
     if text is None:
@@ -85,7 +113,7 @@ def conclude(run: Run) -> Concluded | AskAgain:
     return _asked_again(run, declared, parsed, None)
 
 
-def conclude_call(run: Run, call: ToolCall) -> Concluded | AskAgain:
+def _conclude_call(run: Run, call: ToolCall) -> Concluded | AskAgain:
     """The end of a turn in which the model called the output tool; its siblings are answered as not run.
 
     Raises:
@@ -107,11 +135,34 @@ def conclude_call(run: Run, call: ToolCall) -> Concluded | AskAgain:
     return Concluded(parsed.value) if isinstance(parsed, Parsed) else _asked_again(run, declared, parsed, call)
 
 
-def output_call(run: Run) -> ToolCall | None:
+def _output_call(run: Run) -> ToolCall | None:
     """The open call of the output tool, if there is one."""
     if run.plan.tool is None:
         return None
     return next((call for call in run.open_calls if call.name == OUTPUT_TOOL), None)
+
+
+async def finish(run: Run, concluded: Concluded) -> Concluded | AskAgain:
+    """The value, or what the caller's output function makes of it; a `ToolRetry` of the function asks the model again.
+
+    Raises:
+        InvalidOutput: no correction is left. What the function raises leaves as itself.
+    """
+    declared = run.spec.declared
+    if declared is None or declared.function is None or declared.body is None:
+        return concluded
+    args, kwargs = concluded.value
+    if declared.function.takes_context:
+        args = [run.context(), *args]
+    try:
+        if declared.function.is_async:
+            return Concluded(await declared.body(*args, **kwargs))
+        value, error = await run.spec.threads.run(functools.partial(declared.body, *args, **kwargs), name=declared.name)
+        if error is not None:
+            raise error
+        return Concluded(value)
+    except ToolRetry as retry:
+        return _asked_again(run, declared, Rejected((str(retry),)), None)
 
 
 def _asked_again(run: Run, declared: Declared, rejected: Rejected, call: ToolCall | None) -> AskAgain:
@@ -129,13 +180,3 @@ def _asked_again(run: Run, declared: Declared, rejected: Rejected, call: ToolCal
 def _explained(rejected: Rejected, declared: Declared) -> str:
     listed = "\n".join(f"- {problem}" for problem in rejected.problems)
     return f"This is not a valid {declared.name}:\n{listed}\nGive the whole {declared.name} again, corrected."
-
-
-def _missing_call(run: Run) -> AskAgain | None:
-    """One reminder for a model (or server) that ignored `tool_choice` in the first turn."""
-    choice = run.spec.tool_choice
-    if choice in ("auto", "none") or run.budget.turns != 1 or run.choice_corrected:
-        return None
-    run.choice_corrected = True
-    what = "one of the tools" if choice == "required" else f"the tool {choice}"
-    return AskAgain((UserMessage(f"Call {what} before you answer.", trust="system"),))

@@ -1,5 +1,6 @@
 """What a run tells while it goes: a closed union, in the order in which things happen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -29,16 +30,37 @@ class ToolFinished:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PartialOutput:
-    """More of a structured output has come. `text` is all of it so far."""
+    """More of a structured output has come. Joined and parsed when asked for, so that an unread one costs nothing.
 
-    text: str
+    `pieces` may grow after this event; the first `count` of them are its own. `wrapped` says that the output is the
+    property `value` of what is sent.
+    """
+
+    pieces: Sequence[str]
+    count: int
+    wrapped: bool = False
+
+    @property
+    def text(self) -> str:
+        """All of it so far."""
+        return "".join(self.pieces[: self.count])
 
     @property
     def value(self) -> Any:
-        """The text so far as unvalidated JSON, parsed now; None while nothing can be read of it."""
-        return _json.partial(self.text)
+        """The text so far as unvalidated JSON; None while nothing can be read of it."""
+        decoded = _json.partial(self.text)
+        return decoded.get("value") if self.wrapped and isinstance(decoded, dict) else decoded
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PartialOutput) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"PartialOutput({self.text!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,11 @@ class Budget:
         self._held_tokens = 0
         self._held_cost = 0.0
 
+    @property
+    def cost_limit(self) -> float | None:
+        """The tightest limit in USD, of this run or of one above."""
+        return min((most for each in self._chain() if (most := each.limits.cost_usd) is not None), default=None)
+
     def begin_turn(self) -> None:
         """Count a turn.
 
@@ -125,12 +130,6 @@ class Budget:
             budget.counted_tokens += tokens
             budget.counted_cost += (reservation.cost_usd or 0.0) * share
 
-    def release(self, reservation: Reservation) -> None:
-        """Give back what an attempt that was never sent would have used."""
-        for budget in self._chain():
-            budget._release(reservation)
-            budget.requests -= 1
-
     def take_calls(self, wanted: int) -> int:
         """How many of `wanted` tool calls may run; they are counted."""
         allowed = wanted
@@ -166,15 +165,17 @@ class Budget:
                 raise LimitReached(
                     "tokens",
                     f"the next request may use {reservation.tokens:,} tokens (estimated input "
-                    f"{reservation.input_tokens:,}, output up to {reservation.output_tokens:,}), and {max(0, left):,} of "
-                    f"{limits.tokens:,} are left",
+                    f"{reservation.input_tokens:,}, output up to {reservation.output_tokens:,}), and "
+                    f"{max(0, left):,} of {limits.tokens:,} are left",
                 )
-        if limits.cost_usd is not None and reservation.cost_usd is not None:
+        if limits.cost_usd is not None:
             money = limits.cost_usd - self.counted_cost - self._held_cost
-            if reservation.cost_usd > money:
+            wanted = reservation.cost_usd  # None: the gateway tells afterwards, so nothing can be reserved
+            if money <= 0 if wanted is None else wanted > money:
+                may = "an unknown amount of" if wanted is None else f"{wanted:.6f}"
                 raise LimitReached(
                     "cost_usd",
-                    f"the next request may cost {reservation.cost_usd:.6f} USD, and {max(0.0, money):.6f} of "
+                    f"the next request may cost {may} USD, and {max(0.0, money):.6f} of "
                     f"{limits.cost_usd:g} USD are left",
                 )
 

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from agentkit import telemetry
 from agentkit.models import ModelResponse
 from agentkit.runtime.ask import ask
-from agentkit.runtime.conclude import AskAgain, Concluded, conclude, conclude_call, output_call, refuse_failed
+from agentkit.runtime.conclude import Concluded, finish, judge
 from agentkit.runtime.events import Event, OutputRejected, RunFinished, TurnFinished
 from agentkit.runtime.limits import LimitReached
 from agentkit.runtime.run import Run
@@ -29,38 +29,21 @@ async def loop(run: Run, *, stream: bool) -> AsyncGenerator[Event, None]:
                     yield event
         except LimitReached as reached:
             raise run.limit(reached) from reached
-        refuse_failed(run)
-        verdict: Concluded | AskAgain | None = None
-        final = output_call(run)
-        if final is not None:
-            verdict = conclude_call(run, final)
-        elif run.open_calls:
+        verdict = judge(run)
+        if run.open_calls:
             async with aclosing(answer_calls(run, offered)) as answers:
                 async for event in answers:
                     yield event
-        else:
-            verdict = conclude(run)
         yield _turn_finished(run)
         if isinstance(verdict, Concluded):
-            output = await _output(run, verdict)
-            yield RunFinished(run.finish(output))
+            verdict = await finish(run, verdict)
+        if isinstance(verdict, Concluded):
+            yield RunFinished(run.finish(verdict.value))
             return
         if verdict is not None:
             run.append(verdict.messages)
             if verdict.problems:
                 yield OutputRejected(verdict.problems, run.budget.corrections)
-
-
-async def _output(run: Run, verdict: Concluded) -> object:
-    """The value, or what the caller's output function makes of it."""
-    declared = run.spec.declared
-    if declared is None or declared.function is None or declared.body is None:
-        return verdict.value
-    args, kwargs = verdict.value
-    if declared.function.takes_context:
-        args = [run.context(), *args]
-    returned = declared.body(*args, **kwargs)
-    return await returned if declared.function.is_async else returned
 
 
 def _turn_finished(run: Run) -> TurnFinished:

@@ -1,22 +1,33 @@
 """One execution of an agent, with all the state that it has."""
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agentkit.context import RunContext
 from agentkit.errors import ConfigurationError, LimitExceeded, RunEnded
-from agentkit.messages import AssistantMessage, History, ImagePart, Message, TextPart, ToolCall, ToolMessage
-from agentkit.models import FinishReason, Model, ModelResponse, ModelSettings, OutputMode, ToolDefinition
-from agentkit.output import Declared, Plan, plan
+from agentkit.messages import (
+    AssistantMessage,
+    AssistantPart,
+    History,
+    ImagePart,
+    Message,
+    TextPart,
+    ToolCall,
+    ToolMessage,
+)
+from agentkit.models import Model, ModelResponse, ModelSettings, OutputMode, ToolDefinition
+from agentkit.output import OUTPUT_TOOL, Declared, Plan, plan
 from agentkit.runtime.guard import RepeatGuard
 from agentkit.runtime.limits import Budget, LimitReached, RunLimits
 from agentkit.runtime.result import RunResult
 from agentkit.tokens import estimate
 from agentkit.tools import DaemonThreads, Offered, Toolset
 
+_NOT_BEGUN = "Not run: the run was cancelled before it began."
 _IMAGE_TOKENS = 800  # a middling price of one image; the server's usage corrects it
 _DEFAULT_OUTPUT = 4096  # tokens reserved when neither the settings nor the profile bound the output
 
@@ -68,8 +79,8 @@ class Run:
         self.open_calls: tuple[ToolCall, ...] = ()
         self.answers: dict[int, ToolMessage] = {}
         self.spawn: Callable[..., object] = _no_spawn
-        self.started = time.monotonic()
-        self.deadline = None if spec.limits.seconds is None else self.started + spec.limits.seconds
+        self.started = 0.0
+        self.deadline: float | None = None
         self.plan = Plan(None)
         self._instructions: str | None = None
         self._reported: tuple[int, int] | None = None  # history length, and the tokens that the server counted for it
@@ -79,6 +90,15 @@ class Run:
 
     # Before the first request
 
+    def begin(self, now: float) -> float:
+        """Start the clock, and say when the run must have ended; both on the event loop's clock."""
+        self.started = time.monotonic()
+        seconds = self.spec.limits.seconds
+        if seconds is None:
+            return math.inf
+        self.deadline = self.started + seconds
+        return now + seconds
+
     def prepare(self) -> None:
         """Fix what does not change from turn to turn, so that prompt prefixes stay the same.
 
@@ -87,13 +107,18 @@ class Run:
         """
         spec = self.spec
         profile = spec.model.profile
-        if spec.limits.cost_usd is not None and profile.price is None and not profile.reports_cost:
+        most = self.budget.cost_limit
+        if most is not None and profile.price is None and not profile.reports_cost:
             raise ConfigurationError(
-                f"limits.cost_usd={spec.limits.cost_usd:g} needs the price of {spec.model.name}, which is "
+                f"limits.cost_usd={most:g} needs the price of {spec.model.name}, which is "
                 "not known: give it with profile=Profile(price=Price(input=..., output=...)) in USD per million "
                 "tokens, or leave cost_usd out"
             )
         self.plan = plan(spec.declared, profile, spec.output_mode)
+        if self.plan.tool is not None and any(tool.name == OUTPUT_TOOL for tool in spec.toolset.tools):
+            raise ConfigurationError(
+                f"a tool is called {OUTPUT_TOOL!r}, as is the one that takes the output: rename it"
+            )
         told = spec.instructions
         text = told(self.context()) if callable(told) else told
         self._instructions = "\n\n".join(filter(None, (text, self.plan.instructions))) or None
@@ -142,14 +167,13 @@ class Run:
         if response.usage.reported:
             self._reported = (len(self.history), response.usage.total_tokens)
 
-    def close_calls(self) -> None:
-        """Answer every open call, in call order, with what it has or with the word that it was cancelled."""
+    def close_calls(self, text: str = _NOT_BEGUN) -> None:
+        """Answer every open call, in call order, with what is known of it, or with `text` where nothing is."""
         if not self.open_calls:
             return
-        cancelled = "Cancelled before it finished; whether it took effect is unknown."
         self.append(
             [
-                self.answers.get(index) or ToolMessage(call.id, call.name, cancelled, is_error=True)
+                self.answers.get(index) or ToolMessage(call.id, call.name, text, is_error=True)
                 for index, call in enumerate(self.open_calls)
             ]
         )
@@ -195,16 +219,15 @@ class Run:
         partial = last.text if isinstance(last, AssistantMessage) else None
         return kind(text, history=self.history, usage=self.budget.usage, run_id=self.run_id, partial=partial, **details)
 
+    def out_of_time(self) -> LimitReached:
+        return LimitReached("seconds", f"the run has had its {self.spec.limits.seconds:g} s")
+
     def limit(self, reached: LimitReached) -> RunEnded:
         return self.ended(
             LimitExceeded,
             f"limit {reached.limit}: {reached}; raise it in limits=, or go on from error.history",
             limit=reached.limit,
         )
-
-    @property
-    def finish_reason(self) -> FinishReason:
-        return "other" if self.response is None else self.response.finish_reason
 
     def _with_fresh_ids(self, message: AssistantMessage) -> AssistantMessage:
         """Some servers number calls anew in each answer; an id that the history has already is replaced."""
@@ -216,19 +239,14 @@ class Run:
                 call.id for seen in self.history if isinstance(seen, AssistantMessage) for call in seen.tool_calls
             }
         used = self._used_ids
-        clash = [call for call in calls if call.id in used]
-        used.update(call.id for call in calls)
-        if not clash:
-            return message
-        fresh = {id(call): f"call_{uuid.uuid4().hex[:16]}" for call in clash}
-        used.update(fresh.values())
-        parts = [
-            ToolCall(fresh[id(part)], part.name, part.arguments, part.arguments_text, part.problem, part.extra)
-            if isinstance(part, ToolCall) and id(part) in fresh
-            else part
-            for part in message.parts
-        ]
-        return AssistantMessage(parts, extra=message.extra)
+        parts: list[AssistantPart] = []
+        for part in message.parts:
+            if isinstance(part, ToolCall):
+                if part.id in used:
+                    part = replace(part, id=f"call_{uuid.uuid4().hex[:16]}")
+                used.add(part.id)
+            parts.append(part)
+        return AssistantMessage(parts, extra=message.extra) if tuple(parts) != message.parts else message
 
 
 def _message_tokens(messages: Sequence[Message], index: int) -> int:

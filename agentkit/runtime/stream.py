@@ -1,18 +1,18 @@
 """The owner of a run: holds its task group and its wall time, and hands out the events of its loop."""
 
+import math
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Generic, Self
 
 import anyio
-from anyio.abc import TaskGroup
 
 from agentkit import telemetry
 from agentkit.errors import AgentkitError, RunNotFinished
 from agentkit.messages import History
 from agentkit.runtime.events import Event
-from agentkit.runtime.limits import LimitReached
 from agentkit.runtime.loop import loop
 from agentkit.runtime.result import Output, RunResult
 from agentkit.runtime.run import Run
@@ -29,8 +29,9 @@ class RunStream(Generic[Output]):
     def __init__(self, run: Run, *, stream: bool = True) -> None:
         self._run = run
         self._loop = loop(run, stream=stream)
-        self._tasks: TaskGroup | None = None
-        self._wall: anyio.CancelScope | None = None
+        self._scopes = AsyncExitStack()
+        self._wall = anyio.CancelScope()
+        self._entered = False
 
     @property
     def run_id(self) -> str:
@@ -61,43 +62,45 @@ class RunStream(Generic[Output]):
         return self
 
     async def __anext__(self) -> Event:
-        if self._tasks is None:
+        if not self._entered:
             raise RunNotFinished("enter the stream first: async with agent.stream(...) as run")
-        return await anext(self._loop)
+        event = await anext(self._loop)
+        if self._run.result is not None:  # what the block does with the answer is not the run's time
+            self._wall.deadline = math.inf
+        return event
 
     async def __aenter__(self) -> Self:
-        seconds = self._run.spec.limits.seconds
-        if seconds is not None:
-            self._wall = anyio.CancelScope(deadline=anyio.current_time() + seconds)
-            self._wall.__enter__()
-        self._tasks = anyio.create_task_group()
-        await self._tasks.__aenter__()
-        self._run.spawn = self._tasks.start_soon
+        if self._entered:
+            raise RunNotFinished("a stream is entered once: call agent.stream(...) again for another run")
+        self._entered = True
+        self._wall.deadline = self._run.begin(anyio.current_time())
+        tasks = anyio.create_task_group()
+        self._run.spawn = tasks.start_soon
+        self._scopes.enter_context(self._wall)
+        await self._scopes.enter_async_context(tasks)
+        self._scopes.callback(tasks.cancel_scope.cancel)
+        self._scopes.push_async_callback(self._loop.aclose)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
-        tasks = self._tasks
-        if tasks is None:
-            return None
+    ) -> bool:
+        """End the tasks, then answer what they left open.
+
+        A cancellation has to pass through the scopes that asked for it. Any other exception of the body goes around
+        them, or it would come out in a group.
+        """
+        cancelled = isinstance(error, anyio.get_cancelled_exc_class())
         try:
-            await self._loop.aclose()
+            caught = await self._scopes.__aexit__(*((kind, error, traceback) if cancelled else (None, None, None)))
+        except BaseExceptionGroup as group:  # Ctrl-C or SystemExit inside a tool
+            raise _innermost(group) from None
         finally:
-            tasks.cancel_scope.cancel()
-            # A cancellation has to pass through the group; an exception of the body must not, or it would come out
-            # wrapped.
-            cancelled = isinstance(error, anyio.get_cancelled_exc_class())
-            passed = (kind, error, traceback) if cancelled else (None, None, None)
-            swallowed = await tasks.__aexit__(*passed)
             self._run.close_calls()
             self._report(error)
-        if self._wall is not None:
-            stopped = self._wall.__exit__(*(passed if not swallowed else (None, None, None)))
-            if self._wall.cancelled_caught or (stopped and cancelled):
-                seconds = self._run.spec.limits.seconds
-                raise self._run.limit(LimitReached("seconds", f"the run has had its {seconds:g} s")) from None
-        return None
+        if self._wall.cancelled_caught and cancelled and self._run.result is None:
+            raise self._run.limit(self._run.out_of_time()) from None
+        return bool(cancelled and caught)
 
     def _report(self, error: BaseException | None) -> None:
         run = self._run
@@ -115,6 +118,12 @@ class RunStream(Generic[Output]):
             cost=run.budget.cost,
             seconds=round(time.monotonic() - run.started, 4),
         )
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def run_to_end(run: Run) -> RunResult[Any]:

@@ -125,7 +125,7 @@ async def _body(
         if isinstance(error, Exception):
             raise error
         raise RuntimeError(f"{tool.name} raised {type(error).__name__}") from error  # SystemExit ends no run
-    return value
+    return await _awaited(value)  # a plain function may hand out a coroutine
 
 
 def _succeeded(call: ToolCall, tool: AnyTool, value: Any) -> CallOutcome:

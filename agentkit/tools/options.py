@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from agentkit.errors import ToolDefinitionError
 from agentkit.messages import Trust
 
 Effect: TypeAlias = Literal["read", "write", "external"]
@@ -29,6 +30,9 @@ class ToolOptions:
         trust: who wrote what it returns: `tool`, or `web` for text from the open world.
         on_error: what becomes of an exception.
         retry_on: exceptions after which the body is run again, at most twice; for `effect="read"` only.
+
+    Raises:
+        ToolDefinitionError: a value that cannot work.
     """
 
     effect: Effect | None = None
@@ -41,3 +45,15 @@ class ToolOptions:
     trust: Trust = "tool"
     on_error: OnError = "tell"
     retry_on: tuple[type[Exception], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.retries < 0:
+            raise ToolDefinitionError(f"retries={self.retries!r}: give how often a call may be corrected, 0 or more")
+        if self.timeout is not None and not self.timeout > 0:
+            raise ToolDefinitionError(f"timeout={self.timeout!r}: give seconds, more than 0, or None for no limit")
+        if self.max_result < 1:
+            raise ToolDefinitionError(f"max_result={self.max_result!r}: give characters, 1 or more")
+        if self.retry_on and self.effect != "read":
+            raise ToolDefinitionError(
+                "retry_on= runs the body again, which only effect='read' allows: declare it, or drop retry_on="
+            )

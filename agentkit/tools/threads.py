@@ -12,8 +12,6 @@ from anyio.lowlevel import EventLoopToken, current_token
 
 from agentkit import telemetry
 
-_IDLE = 2.0  # seconds a thread waits for more work before it ends
-
 
 class DaemonThreads:
     """Runs sync functions off the event loop, at most `limit` at once in the process; the rest wait their turn.
@@ -22,8 +20,10 @@ class DaemonThreads:
     and its late result is dropped with a log record.
     """
 
-    def __init__(self, limit: int = 32) -> None:
+    def __init__(self, limit: int = 32, *, idle: float = 2.0) -> None:
+        """`idle` is how many seconds a thread waits for more work before it ends."""
         self._limit = limit
+        self._idle_seconds = idle
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
@@ -53,7 +53,7 @@ class DaemonThreads:
     def _work(self) -> None:
         while True:
             try:
-                job = self._jobs.get(timeout=_IDLE)
+                job = self._jobs.get(timeout=self._idle_seconds)
             except queue.Empty:
                 with self._lock:
                     if not self._jobs.empty():

@@ -1,5 +1,6 @@
 """A tool: a function, what the model is told of it, and what it declares."""
 
+import copy
 import functools
 import inspect
 import re
@@ -7,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_origin, overload
 
 from agentkit.context import RunContext
-from agentkit.errors import ToolDefinitionError
+from agentkit.errors import OutputTypeError, ToolDefinitionError
 from agentkit.messages import Trust
 from agentkit.models import ToolDefinition
 from agentkit.schema import FunctionSchema, Validator, for_json_schema, function_schema, strict_schema
@@ -74,14 +75,18 @@ class Tool(Generic[P, R_co]):
     ) -> "Tool[..., Any]":
         """A tool from a JSON Schema of its arguments object.
 
-        `function` gets the arguments as keywords, after the context if it takes one; `declared` are the options of `ToolOptions`.
+        `function` gets the arguments as keywords, after the context if it takes one; `declared` are the options of
+        `ToolOptions`.
 
         Raises:
-            ToolDefinitionError: the schema is not that of an object, or wrong in itself.
+            ToolDefinitionError: the schema is not that of an object, or wrong in itself, or an option cannot work.
         """
         if parameters.get("type") != "object":
             raise ToolDefinitionError(f"tool {name!r}: parameters must be a JSON Schema with type 'object'")
-        validator = for_json_schema(parameters)
+        try:
+            validator = for_json_schema(parameters)
+        except OutputTypeError as error:
+            raise ToolDefinitionError(f"tool {name!r}: {error}") from error
         options = ToolOptions(**declared)
         definition = ToolDefinition(_checked_name(name), description, parameters, _strict(options, parameters))
         return Tool(
@@ -176,11 +181,6 @@ def _make(
     function: Callable[..., Any], *, name: str | None, description: str | None, options: ToolOptions
 ) -> Tool[..., Any]:
     schema: FunctionSchema = function_schema(function, is_context=_is_context, name=name, description=description)
-    if options.retry_on and options.effect != "read":
-        raise ToolDefinitionError(
-            f"{schema.name}(): retry_on= runs the body again, which only effect='read' allows: "
-            "declare it, or drop retry_on="
-        )
     definition = ToolDefinition(
         _checked_name(schema.name), schema.description, schema.parameters, _strict(options, schema.parameters)
     )
@@ -225,4 +225,5 @@ def _checked_name(name: str) -> str:
 
 
 def _bind_keywords(validator: Validator[Any], arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    return [], dict(validator.validate(dict(arguments)))
+    # The function may change what it gets; the call in the history must not change with it.
+    return [], copy.deepcopy(dict(validator.validate(arguments)))

@@ -1,6 +1,7 @@
 """A collection of tools that can be filtered, prefixed and watched."""
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MethodType
 from typing import Any, TypeAlias
 
 from agentkit.context import RunContext
@@ -102,4 +103,7 @@ class Toolset:
 def _flattened(entry: "ToolLike") -> Iterable[Offered]:
     if isinstance(entry, Toolset):
         return entry.offered()
+    # From Python 3.13 on, @classmethod around @tool gives a method of the tool instead of a bound tool.
+    if isinstance(entry, MethodType) and isinstance(inner := entry.__func__, Tool):
+        entry = inner.__get__(entry.__self__)
     return (Offered(entry if isinstance(entry, Tool) else tool(entry)),)

@@ -5,6 +5,7 @@ own exceptions into `ConnectionFailed`, `GatewayTimeout` and `StreamTruncated`, 
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,9 +73,10 @@ async def read(response: HttpResponse, *, limit: int = MAX_BODY) -> bytes:
     """
     pieces: list[bytes] = []
     size = 0
-    async for piece in response.chunks():
-        pieces.append(piece)
-        size += len(piece)
-        if size > limit:
-            raise MalformedResponse(f"the answer is larger than {limit // 2**20} MiB and was not read to its end")
+    async with aclosing(response.chunks()) as chunks:
+        async for piece in chunks:
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                raise MalformedResponse(f"the answer is larger than {limit // 2**20} MiB and was not read to its end")
     return b"".join(pieces)

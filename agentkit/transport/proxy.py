@@ -1,7 +1,6 @@
 """Which proxy a URL goes through: the environment's, the given one, or none. Loopback never goes through a proxy."""
 
 import ipaddress
-import urllib.request
 from urllib.parse import urlsplit
 
 from agentkit.errors import ConfigurationError
@@ -18,6 +17,8 @@ def proxy_for(url: str, proxy: str | None = None) -> str | None:
     if is_loopback(host):
         return None
     if proxy is None:
+        import urllib.request  # brings http.client and email along
+
         if urllib.request.proxy_bypass(host):
             return None
         found = urllib.request.getproxies()

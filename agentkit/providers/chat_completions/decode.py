@@ -58,7 +58,7 @@ class Decoder:
             raise MalformedResponse(f"{self._profile.gateway} answered without choices: {_excerpt(body)}")
         self._fields = value
         self._usage = value.get("usage")
-        self._take_choice(choice)
+        self._take_choice(choice, ("message", "delta"))
         if not self._draft.finish:
             self._draft.warnings.append("the answer came without a finish_reason and was taken as complete")
         return self._complete()
@@ -85,7 +85,7 @@ class Decoder:
             self._note_fields(chunk)
             choice = _first_choice(chunk.get("choices"))
             if choice is not None:
-                deltas.extend(self._take_choice(choice))
+                deltas.extend(self._take_choice(choice, ("delta", "message")))
         return deltas
 
     def flush(self) -> list[Delta]:
@@ -144,11 +144,10 @@ class Decoder:
                 error.billed = self._profile.failures_billed
             raise error
 
-    def _take_choice(self, choice: Mapping[str, Any]) -> list[Delta]:
-        source = choice.get("delta")
-        if not isinstance(source, Mapping):
-            source = choice.get("message")
-        deltas = self._take_message(source) if isinstance(source, Mapping) else []
+    def _take_choice(self, choice: Mapping[str, Any], names: tuple[str, str]) -> list[Delta]:
+        """Take a choice's message from the first of `names` that is there: some servers send both, one empty."""
+        source = next((found for name in names if isinstance(found := choice.get(name), Mapping)), None)
+        deltas = self._take_message(source) if source is not None else []
         self._draft.add_finish(choice.get("finish_reason"))
         logprobs = choice.get("logprobs")
         if isinstance(logprobs, Mapping) and isinstance(logprobs.get("content"), list):

@@ -12,8 +12,8 @@ from agentkit.models import FinishReason
 from agentkit.providers.chat_completions.arguments import Arguments, is_complete, read_arguments
 
 _FINISH: Mapping[str, FinishReason] = {
-    "stop": "stop", "eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop", "completed": "stop",
-    "complete": "stop", "done": "stop",
+    "stop": "stop", "eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop",
+    "completed": "stop", "complete": "stop", "done": "stop",
     "tool_calls": "tool_calls", "tool_call": "tool_calls", "function_call": "tool_calls", "tool_use": "tool_calls",
     "length": "length", "max_tokens": "length", "max_length": "length", "max_output_tokens": "length",
     "model_length": "length",
@@ -115,11 +115,11 @@ class Draft:
         function = delta.get("function")
         if not isinstance(function, Mapping):
             function = delta  # the shape without the wrapper
-        id, index, name = _text(delta.get("id")), delta.get("index"), _text(function.get("name"))
+        call_id, index, name = _text(delta.get("id")), delta.get("index"), _text(function.get("name"))
         arguments, extra = function.get("arguments"), delta.get("extra_content")
-        if not (id or name or arguments or extra):
+        if not (call_id or name or arguments or extra):
             return None
-        call = self.call_for(id, index if isinstance(index, int) else None, name)
+        call = self.call_for(call_id, index if isinstance(index, int) else None, name)
         if name and name != call.name:
             call.name += name
         if isinstance(extra, Mapping):
@@ -140,9 +140,9 @@ class Draft:
         taken: set[str] = set()
         for draft in self.calls:
             for name, arguments, wanted in self._readings(draft, known):
-                id = wanted if wanted and wanted not in taken else f"call_{uuid.uuid4().hex[:16]}"
-                taken.add(id)
-                calls.append(ToolCall(id, name, arguments.value, arguments.text, arguments.problem, draft.extra))
+                call_id = wanted if wanted and wanted not in taken else f"call_{uuid.uuid4().hex[:16]}"
+                taken.add(call_id)
+                calls.append(ToolCall(call_id, name, arguments.value, arguments.text, arguments.problem, draft.extra))
         return calls
 
     def _readings(self, draft: CallDraft, known: frozenset[str]) -> Iterable[tuple[str, Arguments, str]]:
@@ -190,7 +190,7 @@ class Draft:
 
 
 def _goes_on(call: CallDraft, id: str, name: str) -> bool:
-    """Whether a delta with an unseen (or no) id, at a place that `call` holds, is more of `call` rather than a new one."""
+    """Whether a delta with an unseen (or no) id, at a place that `call` holds, is more of `call` and not a new one."""
     if id and call.id:
         return not name and not call.complete  # some servers give every piece an id of its own
     return not (name and call.complete)

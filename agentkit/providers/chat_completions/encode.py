@@ -15,6 +15,7 @@ from agentkit.messages import (
     FilePart,
     ImagePart,
     Message,
+    Part,
     SystemMessage,
     TextPart,
     ToolCall,
@@ -108,6 +109,7 @@ def encode_message(message: Message, index: int, profile: Profile) -> dict[str, 
         case AssistantMessage():
             return _encode_assistant(message, profile)
         case ToolMessage(call_id):
+            _refuse_images(message.parts, index, profile)
             return {"role": "tool", "tool_call_id": call_id, "content": message.text}
         case _:
             assert_never(message)
@@ -172,12 +174,9 @@ def _encode_user(parts: Sequence[UserPart], index: int, profile: Profile) -> Any
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         _refuse_empty(parts[0].text.strip(), index, profile)
         return parts[0].text
-    _refuse_empty(parts, index, profile)
-    if profile.vision is False and any(isinstance(part, ImagePart) for part in parts):
-        raise ConfigurationError(
-            f"messages[{index}] has an image, and {profile.gateway} documents no vision for this model: "
-            "use a model that takes images, or leave it out"
-        )
+    said = [part for part in parts if not isinstance(part, TextPart) or part.text.strip()]
+    _refuse_empty(said, index, profile)
+    _refuse_images(parts, index, profile)
     return [_encode_user_part(part) for part in parts]
 
 
@@ -242,6 +241,14 @@ def _pending_images(messages: Sequence[Message], end: int) -> bytes:
             content.append({"type": "text", "text": f"Returned by {message.name} (call {message.call_id}):"})
             content.extend(_encode_user_part(part) for part in shown)
     return _json.dumps({"role": "user", "content": content}) if content else b""
+
+
+def _refuse_images(parts: Sequence[Part], index: int, profile: Profile) -> None:
+    if profile.vision is False and any(isinstance(part, ImagePart) for part in parts):
+        raise ConfigurationError(
+            f"messages[{index}] has an image, and {profile.gateway} documents no vision for this model: "
+            "use a model that takes images, or leave it out"
+        )
 
 
 def _refuse_empty(content: object, index: int, profile: Profile) -> None:

@@ -1,7 +1,7 @@
 """Error answers, in all their envelopes, to one typed error. Pure.
 
-What decides, in this order: the code or type the gateway names where it is telling (a used-up quota may come as 400, 402, 403 or 429),
-then the status, then the words.
+What decides, in this order: the code or type the gateway names where it is telling (a used-up quota may come as 400,
+402, 403 or 429), then the status, then the words.
 """
 
 import datetime
@@ -30,13 +30,13 @@ _KEPT_HEADERS = re.compile(r"^(x-)?ratelimit|^x-(org-)?quota|^retry-after|reques
 
 # What the gateways' own pages say of trigger, fix and retry (seed pages of ToAPIs and ByteSpike).
 _ADVICE: Mapping[type[GatewayError], str] = {
-    AuthenticationError: "the key is missing or wrong: verify the Authorization header's format and the key's validity; "
-    "it is not retried",
+    AuthenticationError: "the key is missing or wrong: verify the Authorization header's format and the key's "
+    "validity; it is not retried",
     PermissionDenied: "this key may not use that model or endpoint; it is not retried",
     QuotaExhausted: "the balance or quota is used up: top it up or use another key; waiting does not help, and it is "
     "not retried",
-    RateLimited: "request rate, concurrency or the current quota is at its limit: it is retried after 1 s, 2 s and 4 s with "
-    "jitter; if it persists, send less at a time",
+    RateLimited: "request rate, concurrency or the current quota is at its limit: it is retried after 1 s, 2 s and 4 s "
+    "with jitter; if it persists, send less at a time",
     Overloaded: "the server has too much to do; it is retried",
     ServerError: "the fault is upstream; it is retried",
     GatewayTimeout: "the gateway waited too long for the model; it is retried",
@@ -46,27 +46,29 @@ _ADVICE: Mapping[type[GatewayError], str] = {
 }
 
 _QUOTA = re.compile(
-    r"insufficient_?(quota|balance|credit|fund)|quota_?(exceeded|exhausted)|billing|(no|out_of)_?credits|balance"
+    r"insufficient.?(quota|balance|credit|fund)|quota.?(exceeded|exhausted)|billing|(no|out_of).?credits|balance"
     r"|payment_required|perday",
     re.I,
 )
 _OVERFLOW = re.compile(
-    r"context_?length|context_?window|maximum context|string_above_max|too many (input )?tokens|prompt is too long"
+    r"context.?length|context.?window|maximum context|string_above_max|too many (input )?tokens|prompt is too long"
     r"|exceeds the (available )?context|reduce the length",
     re.I,
 )
 _FILTER = re.compile(
-    r"content_?filter|content_?policy|responsible_?ai|moderation|safety_?violation|sensitive_words", re.I
+    r"content.?filter|content.?policy|responsible.?ai|moderation|safety.?violation|sensitive_words",
+    re.I,
 )
 _AUTH = re.compile(
-    r"invalid_?(api_?)?key|authentication|unauthori[sz]ed|invalid_?token|missing_?api_?key|incorrect api key", re.I
+    r"invalid.?(api.?)?key|authentication|unauthori[sz]ed|invalid.?token|missing.?api.?key|incorrect api key",
+    re.I,
 )
 _PERMISSION = re.compile(r"permission|forbidden|not_in_group|access_denied", re.I)
-_RATE = re.compile(r"rate_?limit|too_?many_?requests|resource_?exhausted|throttl|concurrency", re.I)
+_RATE = re.compile(r"rate.?limit|too.?many.?requests|resource.?exhausted|throttl|concurrency", re.I)
 _OVERLOADED = re.compile(r"overload|unavailable|capacity", re.I)
-_TIMEOUT = re.compile(r"timeout|timed_?out|deadline", re.I)
-_SERVER = re.compile(r"server_?error|internal|upstream|provider|bad_gateway", re.I)
-_INVALID = re.compile(r"invalid|bad_?request|unsupported|missing|not_?found|unprocessable|validation", re.I)
+_TIMEOUT = re.compile(r"timeout|timed.?out|deadline", re.I)
+_SERVER = re.compile(r"server.?error|internal|upstream|provider|bad_gateway", re.I)
+_INVALID = re.compile(r"invalid|bad.?request|unsupported|missing|not.?found|unprocessable|validation", re.I)
 
 
 def error_from_response(
@@ -103,8 +105,19 @@ def error_from_object(
         retry_after=retry_after,
         headers=kept_headers(headers),
         provider_message=words or None,
-        body=found.value,
+        body=_redacted(found.value, secret),
     )
+
+
+def _redacted(value: Any, secret: str) -> Any:
+    """`value` with `redact` done to each text in it."""
+    if isinstance(value, str):
+        return redact(value, secret)
+    if isinstance(value, list):
+        return [_redacted(item, secret) for item in value]
+    if isinstance(value, dict):
+        return {key: _redacted(item, secret) for key, item in value.items()}
+    return value
 
 
 def _retryable(code: str, headers: Mapping[str, str]) -> bool | None:

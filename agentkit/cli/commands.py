@@ -1,0 +1,138 @@
+"""The commands and their options, and how each ends: exit code, one sentence, no traceback."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agentkit import telemetry
+from agentkit.cli.demo import JOBS, Order, check_order, run_demo
+from agentkit.cli.emulate import run_emulator
+from agentkit.cli.log import json_log
+from agentkit.cli.screen import screen_for
+from agentkit.cli.target import Target
+from agentkit.emulator import Fault
+from agentkit.errors import AgentkitError, ConfigurationError
+
+_STOPPED = 130  # what a shell reports for Ctrl-C
+_AS_JSON = "agentkit.cli.as_json"
+
+
+class Ending(click.Group):
+    """A group whose commands end in one sentence on stderr, whatever happens to them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _say(ctx, "stopped", "agentkit: stopped by Ctrl-C; nothing is running any more")
+            ctx.exit(_STOPPED)
+        except AgentkitError as error:
+            _say(ctx, type(error).__name__, f"agentkit: {one_line(error)}")
+            ctx.exit(1)
+
+
+def _parsed(ctx: click.Context, param: click.Parameter, texts: Sequence[str]) -> list[Fault]:
+    """`name`, `name:count` or `slow:seconds:count` as faults; a usage error for what is none."""
+    try:
+        return [Fault.parse(text) for text in texts]
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
+_faults = click.option(
+    "--fault",
+    "faults",
+    metavar="NAME[:COUNT]",
+    multiple=True,
+    callback=_parsed,
+    help="Something that goes wrong at the gateway, as rate_limit:2 (the first two requests); may be given more often.",
+)
+
+
+@click.group(cls=Ending, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pyagentkit", prog_name="agentkit")
+def cli() -> None:
+    """Agents, extraction and assistants against any OpenAI-compatible gateway."""
+
+
+@cli.command()
+@click.option("--job", "jobs", type=click.Choice(list(JOBS)), multiple=True, help="One of the jobs only.")
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Your own files in place of the demo's.",
+)
+@click.option("--ask", help="Your own question.")
+@click.option("--model", help="A real model in place of the demo brain, as gateway:model.")
+@click.option("--base-url", help="Where that model is served, for a server that is not a known gateway.")
+@click.option("--api-key-env", metavar="NAME", help="The environment variable that holds its key.")
+@_faults
+@click.option("--log", "log", type=click.Choice(["json"]), help="Write the log to stderr, one JSON object a line.")
+@click.option("--plain", is_flag=True, help="Plain lines, as without a terminal.")
+@click.pass_context
+def demo(
+    ctx: click.Context,
+    *,
+    jobs: Sequence[str],
+    folder: Path | None,
+    ask: str | None,
+    model: str | None,
+    base_url: str | None,
+    api_key_env: str | None,
+    faults: Sequence[Fault],
+    log: str | None,
+    plain: bool,
+) -> None:
+    """Run three jobs: an agent over files, extraction from invoices, an assistant over a handbook.
+
+    Needs no key and no internet: the answers come from a rule-based demo brain, which is no language model.
+    """
+    target = Target(model, base_url=base_url, key_variable=api_key_env)
+    order = Order(tuple(jobs), folder=folder, question=ask)
+    problem = target.problem(faulty=bool(faults)) or check_order(order)
+    if problem is not None:
+        raise click.UsageError(problem)
+    ctx.meta[_AS_JSON] = log == "json"
+    screen = screen_for(sys.stdout, plain=plain)
+    if log == "json":
+        with json_log(sys.stderr):
+            run_demo(order, target, faults, screen)
+    else:
+        run_demo(order, target, faults, screen)
+
+
+@cli.command()
+@click.option(
+    "--gateway", default="toapis", show_default=True, help="Whose dialect: toapis, bytespike, modelstream, openai."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one.")
+@click.option("--latency", type=click.FloatRange(0, 3600), default=0.0, help="Seconds that each answer waits.")
+@_faults
+def emulate(*, gateway: str, port: int, latency: float, faults: Sequence[Fault]) -> None:
+    """Run the embedded gateway until Ctrl-C; it answers from a rule-based demo brain, no language model."""
+    run_emulator(gateway, port=port, latency=latency, faults=faults, out=sys.stdout)
+
+
+def run() -> None:
+    """Runs the command line; what a terminal cannot show is shown as "?"."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+    cli(prog_name="agentkit")
+
+
+def one_line(error: Exception) -> str:
+    """An error as one line, without anything that looks like a key."""
+    return telemetry.redact(" ".join(str(error).split()))
+
+
+def _say(ctx: click.Context, kind: str, text: str) -> None:
+    """One line on stderr: a sentence, or a JSON object where the log is JSON."""
+    as_json = bool(ctx.meta.get(_AS_JSON))
+    line = json.dumps({"event": "ended", "level": "error", "kind": kind, "text": text}) if as_json else text
+    print(line, file=sys.stderr, flush=True)
