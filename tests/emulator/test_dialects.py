@@ -10,6 +10,7 @@ import pytest
 
 from agentkit.emulator import Emulator, Reply
 from agentkit.errors import ConfigurationError
+from agentkit.tokens import estimate
 
 from .conftest import Ask
 
@@ -149,7 +150,8 @@ ERRORS: dict[str, tuple[str, dict[str, Any], int, dict[str, Any]]] = {
         {"messages": [{"role": "user", "content": "word " * 130_000}]},
         400,
         {
-            "message": "this model takes at most 128000 tokens; the messages have about 130003",
+            "message": "this model takes at most 128000 tokens; the messages have about "
+            f"{3 + estimate('word ' * 130_000)}",
             "type": "invalid_request_error",
             "param": "messages",
             "code": "context_length_exceeded",

@@ -29,9 +29,7 @@ async def test_a_good_call_is_answered_with_its_value(call_tool: CallTool) -> No
 
 async def test_an_unknown_tool_is_answered_with_the_known_ones(call_tool: CallTool) -> None:
     outcome = await call_tool(add, {}, name="sub")
-    assert outcome.message == ToolMessage(
-        "call-1", "sub", "There is no tool 'sub'. The tools are: add.", is_error=True
-    )
+    assert outcome.message == ToolMessage("call-1", "sub", "There is no tool 'sub'. The tools are: add.", is_error=True)
     assert outcome.outcome == "invalid"
 
 

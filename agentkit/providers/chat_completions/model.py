@@ -73,7 +73,7 @@ class ChatCompletionsModel(Respond):
         if preset is None and base_url is None:
             raise ConfigurationError(f"model {model!r} needs base_url=, or gateway= with the name of a known one")
         url = base_url if base_url is not None else preset.base_url if preset is not None else ""
-        if not url.startswith(("http://", "https://")):
+        if not _is_http(url):
             raise ConfigurationError(f"base_url={url!r} is not an http or https URL, such as 'https://host/v1'")
         self.model = model
         self.base_url = url.rstrip("/")
@@ -297,6 +297,14 @@ def _with_settings(request: ModelRequest, settings: ModelSettings) -> ModelReque
         settings=settings,
         deadline=request.deadline,
     )
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # half an IPv6 address
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _host(url: str) -> str:

@@ -216,10 +216,6 @@ async def test_temperature_together_with_top_p_warns_once() -> None:
     model = preset("toapis")
     request = ModelRequest(HI, settings=ModelSettings(temperature=0.5, top_p=0.5))
 
-    with pytest.warns(
-        UserWarning, match="temperature and top_p are both set for toapis:gpt-5-4-mini-official"
-    ) as caught:
+    with pytest.warns(UserWarning, match="temperature and top_p are both set for toapis:"):
         assert await starts(model, request)
-        assert await starts(model, request)
-
-    assert len(caught) == 1
+    assert await starts(model, request)  # a second warning would be an error here

@@ -1,5 +1,6 @@
 """What goes out: the body of each request, as bytes and as OpenAI's own schema reads them."""
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -155,7 +156,7 @@ def test_a_file_goes_out_by_name_with_its_data(valid_request: Valid) -> None:
 
 
 def calls(*ids: str) -> AssistantMessage:
-    return AssistantMessage([ToolCall(id, "camera", {}, "{}") for id in ids])
+    return AssistantMessage([ToolCall(call, "camera", {}, "{}") for call in ids])
 
 
 def test_images_of_tools_follow_in_one_user_message_after_the_group(valid_request: Valid) -> None:
@@ -288,7 +289,7 @@ def test_calls_go_back_as_they_came_and_broken_arguments_as_json(valid_request: 
             ToolCall("c", "lookup", {"x": 2}),
         ]
     )
-    answers = [ToolMessage(id, "lookup", "1") for id in "abc"]
+    answers = [ToolMessage(call, "lookup", "1") for call in "abc"]
     sent = body(ModelRequest([UserMessage("Hi"), asked, *answers]))
 
     valid_request(sent)
@@ -317,9 +318,9 @@ def test_a_refusal_goes_back_as_the_assistants_words() -> None:
 
 
 def turn(number: int) -> list[Message]:
-    id = f"call_{number}"
+    call = f"call_{number}"
     image = [TextPart("seen"), ImagePart(data=PNG)] if number % 3 == 0 else "seen"
-    return [calls(id), ToolMessage(id, "camera", image)]
+    return [calls(call), ToolMessage(call, "camera", image)]
 
 
 def test_ten_turns_each_begin_with_the_bytes_of_the_turn_before() -> None:
@@ -330,7 +331,7 @@ def test_ten_turns_each_begin_with_the_bytes_of_the_turn_before() -> None:
         bodies.append(encoder.body(request, stream=True))
         history = history.extended(turn(number))
 
-    for before, after in zip(bodies, bodies[1:], strict=False):
+    for before, after in itertools.pairwise(bodies):
         assert before.endswith(b"]}")
         assert after.startswith(before[:-2])
 
