@@ -44,14 +44,31 @@ def dumps(value: Any) -> bytes:
 def partial(data: str | bytes) -> Any:
     """The value of a JSON text that may be cut off anywhere: complete items, with the last string as far as it goes.
 
-    None when nothing can be read of it yet.
+    None when nothing can be read of it yet. A number at the very end is left out: more digits may come.
     """
+    cut = _last_number(data)
+    if cut:
+        before = data[:-cut]
+        letter = before + "x" if isinstance(before, str) else before + b"x"
+        if _partial(letter) is None:  # a letter cannot stand there: it is a number, and not the end of a string
+            return _partial(before)
+    return _partial(data)
+
+
+def _partial(data: str | bytes) -> Any:
     from pydantic_core import from_json
 
     try:
         return from_json(data, allow_partial="trailing-strings", allow_inf_nan=False)
     except ValueError:
         return None
+
+
+def _last_number(data: str | bytes) -> int:
+    """How many characters at the end look like a number; 0 if none do."""
+    tail = data[-400:] if isinstance(data, str) else data[-400:].decode("latin-1")
+    rest = tail.rstrip("0123456789+-.eE")
+    return len(tail) - len(rest) if any(map(str.isdecimal, tail[len(rest) :])) else 0
 
 
 def _loads_slowly(data: str | bytes | bytearray) -> Any:

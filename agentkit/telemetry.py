@@ -28,10 +28,10 @@ _KEY_LIKE = re.compile(r"\b(?:sk|ms|rk|pk|key|gsk|xai)-[A-Za-z0-9_\-]{6,}|(?i:\b
 _SECRET_FIELD = re.compile(r"authorization|api[_-]?key|secret|password|token$", re.IGNORECASE)
 
 
-def emit(level: Level, event: str, **fields: Any) -> None:
-    """Log `event` with `fields`; costs one comparison while nobody listens."""
+def emit(level: Level, event: str, /, **fields: Any) -> None:
+    """Log `event` with `fields`; costs next to nothing while nobody listens."""
     number = _LEVELS[level]
-    if _LOGGER.isEnabledFor(number):
+    if _LOGGER.isEnabledFor(number) and _somebody_listens():
         _structured().log(number, event, **fields)
 
 
@@ -41,6 +41,15 @@ def redact(text: str, *secrets: str) -> str:
         if secret:
             text = text.replace(secret, "[key]")
     return _KEY_LIKE.sub("[key]", text)
+
+
+def _somebody_listens() -> bool:
+    logger: logging.Logger | None = _LOGGER
+    while logger is not None:
+        if not all(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False
 
 
 @functools.cache

@@ -11,9 +11,8 @@ def main() -> None:
     try:
         from agentkit.cli.commands import run
     except ModuleNotFoundError as error:
-        if error.name not in ("click", "rich"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("click", "rich"):
             raise
-        sys.exit(
-            f"agentkit: the command line needs {error.name}, which is not installed: pip install 'pyagentkit[cli]'"
-        )
+        sys.exit(f"agentkit: the command line needs {missing}, which is not installed: pip install 'pyagentkit[cli]'")
     run()

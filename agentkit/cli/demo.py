@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, assert_never, get_args
 
 import anyio
 
@@ -101,3 +101,5 @@ async def _run_job(job: Job, order: Order, model: ChatCompletionsModel, screen: 
             folder = order.folder or data_folder() / "handbook"
             answered = await ask_handbook(model, folder, order.question or HANDBOOK_QUESTION, screen)
             return answered.row
+        case _:
+            assert_never(job)

@@ -5,6 +5,10 @@ from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal, Protocol, TextIO, TypeAlias
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from agentkit.cli.row import COLUMNS, Row, total
 
 Kind: TypeAlias = Literal["plain", "good", "bad", "dim"]
@@ -84,8 +88,6 @@ class RichScreen:
     """A terminal: colours, a moving sign while something is under way, a table that fits the width."""
 
     def __init__(self, out: TextIO, *, width: int | None = None) -> None:
-        from rich.console import Console
-
         self._console = Console(file=out, highlight=False, markup=False, emoji=False, width=width)
         self._clock = _Clock()
 
@@ -98,9 +100,6 @@ class RichScreen:
         self._console.print(text)
 
     def step(self, text: str, kind: Kind = "plain") -> None:
-        from rich.table import Table
-        from rich.text import Text
-
         line = Table.grid(padding=(0, 1))
         line.add_column(no_wrap=True, style="dim")
         line.add_column(overflow="fold")
@@ -108,8 +107,6 @@ class RichScreen:
         self._console.print(line)
 
     def table(self, rows: Sequence[Row]) -> None:
-        from rich.table import Table
-
         self._console.print()
         if self._console.width < _NARROW:
             for row in _with_total(rows):

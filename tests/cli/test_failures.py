@@ -124,7 +124,7 @@ def test_a_wrong_key_is_never_printed_even_when_the_server_does(run: Run, monkey
     monkeypatch.setenv("MY_KEY", key)
     body = f'{{"error":{{"message":"Incorrect API key provided: {key}","code":"invalid_api_key"}}}}'.encode()
     with Emulator([Raw((body,), status=401)], key=key) as server:
-        options = ("--model", "any", "--base-url", server.url, "--api-key-env", "MY_KEY")
+        options = ("--model", "gpt-5-4-mini-official", "--base-url", server.url, "--api-key-env", "MY_KEY")
         result = run("demo", "--job", "handbook", *options)
     assert result.exit_code == 1
     assert "answered 401" in result.stderr

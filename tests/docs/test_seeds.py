@@ -62,9 +62,11 @@ def words_of(page: str, text: str) -> list[str]:
     if page.startswith("ToAPIs"):
         return re.findall(r"^ +• (\w+) \| ", text, re.MULTILINE)
     if page.startswith("ByteSpike"):
-        return re.findall(r"^(model|messages|max_tokens|tools|response_format|stream)(?:string|array|integer|object|bool)", text, re.M)
+        return re.findall(
+            r"^(model|messages|max_tokens|tools|response_format|stream)(?:string|array|integer|object|bool)", text, re.M
+        )
     if page.startswith("ModelStream"):
-        request = text.partition("update this list and the request example.")[2].partition("id?string")[0]
+        request = text.partition("request example.")[2].partition("id?string")[0]
         return re.findall(r"([a-z_]+)[?*](?:string|number|array|boolean)", request)
     return re.findall(r"^([a-z]\w+)\n\n(?:string|integer|boolean|float|array|object)\b", text, re.MULTILINE)
 

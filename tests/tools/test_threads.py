@@ -198,7 +198,7 @@ async def test_the_sync_tools_of_one_turn_all_run_before_one_returns() -> None:
         together.wait()
         return number
 
-    calls = [Call("meet", {"number": number}) for number in range(8)]
+    calls = tuple(Call("meet", {"number": number}) for number in range(8))
     with Emulator([Reply(calls=calls), Reply(text="done")]) as gateway, anyio.fail_after(_WAIT):
         result = await Agent(gateway.model(), tools=[meet]).run("go")
     assert [message.text for message in result.messages[2:-1]] == [str(number) for number in range(8)]

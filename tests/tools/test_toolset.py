@@ -132,7 +132,7 @@ async def test_filters_are_asked_each_turn_and_all_of_them_have_to_agree() -> No
         return offered.name == "add"
 
     toolset = Toolset([add, double]).filtered(only_add).filtered(lambda ctx, offered: ctx.deps is None)
-    with Emulator([Reply(calls=[Call("add", {"a": 1, "b": 2})]), Reply(text="3")]) as gateway:
+    with Emulator([Reply(calls=(Call("add", {"a": 1, "b": 2}),)), Reply(text="3")]) as gateway:
         await Agent(gateway.model(), tools=[toolset]).run("go")
         bodies = [request.body for request in gateway.requests]
     assert [[sent["function"]["name"] for sent in body["tools"]] for body in bodies] == [["add"], ["add"]]

@@ -12,6 +12,7 @@ from agentkit.providers.chat_completions.draft import Draft
 from agentkit.providers.chat_completions.errors import error_from_object
 from agentkit.providers.chat_completions.thinking import Split, ThinkTags
 from agentkit.providers.chat_completions.usage import decode_usage
+from agentkit.telemetry import redact
 from agentkit.transport import ServerSentEvent
 
 Delta = TextDelta | ReasoningDelta | ArgumentsDelta
@@ -23,11 +24,13 @@ _TEXT_CALL = re.compile(r"\s*<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
 class Decoder:
     """Reads one answer, whole (`plain`) or event by event (`feed`, then `close`).
 
-    `tools` are the names that were offered; they decide what a strange name means.
+    `tools` are the names that were offered; they decide what a strange name means. `secret` is the key, which is taken
+    out of the texts of errors.
     """
 
-    def __init__(self, profile: Profile, tools: Sequence[str], headers: Mapping[str, str]) -> None:
+    def __init__(self, profile: Profile, tools: Sequence[str], headers: Mapping[str, str], *, secret: str = "") -> None:
         self._profile = profile
+        self._secret = secret
         self._tools = frozenset(tools)
         self._headers = headers
         self._draft = Draft()
@@ -47,15 +50,17 @@ class Decoder:
             value = _json.loads(body)
         except ValueError as error:
             raise MalformedResponse(
-                f"{self._profile.gateway} answered something that is not JSON: {_excerpt(body)}",
+                f"{self._profile.gateway} answered something that is not JSON: {_excerpt(body, self._secret)}",
                 headers=dict(self._headers),
             ) from error
         if not isinstance(value, dict):
-            raise MalformedResponse(f"{self._profile.gateway} answered JSON that is not an object: {_excerpt(body)}")
+            raise MalformedResponse(
+                f"{self._profile.gateway} answered JSON that is not an object: {_excerpt(body, self._secret)}"
+            )
         self._raise_error(value, "")
         choice = _first_choice(value.get("choices"))
         if choice is None:
-            raise MalformedResponse(f"{self._profile.gateway} answered without choices: {_excerpt(body)}")
+            raise MalformedResponse(f"{self._profile.gateway} answered without choices: {_excerpt(body, self._secret)}")
         self._fields = value
         self._usage = value.get("usage")
         self._take_choice(choice, ("message", "delta"))
@@ -125,7 +130,8 @@ class Decoder:
                 values = []
             if not values:
                 raise MalformedResponse(
-                    f"{self._profile.gateway} sent an event that is not JSON: {_excerpt(data)}", partial=self.partial()
+                    f"{self._profile.gateway} sent an event that is not JSON: {_excerpt(data, self._secret)}",
+                    partial=self.partial(),
                 ) from None
         for value in values:
             if isinstance(value, dict):
@@ -138,7 +144,7 @@ class Decoder:
 
     def _raise_error(self, value: Mapping[str, Any], event: str) -> None:
         if value.get("error") or value.get("errors") or event == "error":
-            error = error_from_object(value, gateway=self._profile.gateway, headers=self._headers)
+            error = error_from_object(value, gateway=self._profile.gateway, headers=self._headers, secret=self._secret)
             error.partial = self.partial()
             if error.billed is None and self._profile.failures_billed is not None:
                 error.billed = self._profile.failures_billed
@@ -289,6 +295,6 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _excerpt(body: bytes) -> str:
-    text = " ".join(re.sub(r"<[^>]*>", " ", body[:2000].decode(errors="replace")).split())
+def _excerpt(body: bytes, secret: str) -> str:
+    text = redact(" ".join(re.sub(r"<[^>]*>", " ", body[:2000].decode(errors="replace")).split()), secret)
     return repr(text[:160] + ("…" if len(text) > 160 else ""))

@@ -86,11 +86,11 @@ def error_from_object(
     value: Any, *, gateway: str, headers: Mapping[str, str], status: int | None = None, secret: str = ""
 ) -> GatewayError:
     """The error that a decoded error object means; `status` is None when it came inside a 200."""
-    found = _Envelope(value)
+    found = _Envelope(_redacted(value, secret))
     if status is None:
         status = found.status
     kind = _kind(status, found)
-    words = redact(found.message, secret)
+    words = found.message
     code = found.code or found.type
     named = " ".join(filter(None, (str(status) if status else "an error", f"({code})" if code else "")))
     retry_after = _retry_after(headers, found) if kind.retryable_by_default else None
@@ -105,7 +105,7 @@ def error_from_object(
         retry_after=retry_after,
         headers=kept_headers(headers),
         provider_message=words or None,
-        body=_redacted(found.value, secret),
+        body=found.value,
     )
 
 

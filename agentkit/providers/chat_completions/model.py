@@ -158,14 +158,15 @@ class ChatCompletionsModel(Respond):
             response = await self._transport.send(outgoing)
             if response.status >= 300:
                 raise await self._refusal(response)
-            decoder = Decoder(self._profile, [tool.name for tool in request.tools], kept_headers(response.headers))
+            names = [tool.name for tool in request.tools]
+            decoder = Decoder(self._profile, names, kept_headers(response.headers), secret=self._key or "")
             if stream and "text/event-stream" in response.headers.get("content-type", "text/event-stream"):
                 async with aclosing(self._streamed(response, decoder, request.deadline)) as deltas:
                     async for delta in deltas:
                         yield delta
                 completed = decoder.close()
             else:
-                completed = _whole(await read(response), decoder)
+                completed = _whole(await _read(response, request.deadline), decoder)
         finally:
             self._active -= 1
             if response is not None:
@@ -195,7 +196,7 @@ class ChatCompletionsModel(Respond):
                         for delta in decoder.feed(event):
                             yield delta
                     if deadline is not None and time.monotonic() > deadline:
-                        raise GatewayTimeout("the deadline passed in the middle of the answer", retryable=False)
+                        raise _too_late()
             for event in parser.close():
                 for delta in decoder.feed(event):
                     yield delta
@@ -275,6 +276,19 @@ class ChatCompletionsModel(Respond):
                 f"temperature and top_p are both set for {self.name}: gateways advise to tune one of them",
                 stacklevel=2,
             )
+
+
+async def _read(response: HttpResponse, deadline: float | None) -> bytes:
+    """The body, however slowly it trickles in."""
+    if deadline is None:
+        return await read(response)
+    with anyio.move_on_after(deadline - time.monotonic()):
+        return await read(response)
+    raise _too_late()
+
+
+def _too_late() -> GatewayTimeout:
+    return GatewayTimeout("the deadline passed in the middle of the answer", retryable=False)
 
 
 def _whole(body: bytes, decoder: Decoder) -> ModelResponse:

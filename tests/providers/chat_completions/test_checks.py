@@ -199,7 +199,7 @@ async def test_an_image_is_refused_where_the_profile_says_no_vision() -> None:
     model = ChatCompletionsModel("m", base_url="http://127.0.0.1:1/v1", profile=Profile(gateway="g", vision=False))
     image = ImagePart(url="https://example.org/a.png")
     shown = [UserMessage([TextPart("What is it?"), image])]
-    returned = [UserMessage("Look."), ToolMessage("call_1", "camera", [image])]
+    returned: list[Message] = [UserMessage("Look."), ToolMessage("call_1", "camera", [image])]
 
     assert await refusal(model, ModelRequest(shown)) == (
         "messages[0] has an image, and g documents no vision for this model: "

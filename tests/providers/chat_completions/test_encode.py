@@ -20,6 +20,7 @@ from agentkit.messages import (
     TextPart,
     ToolCall,
     ToolMessage,
+    ToolPart,
     UserMessage,
 )
 from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
@@ -161,7 +162,7 @@ def calls(*ids: str) -> AssistantMessage:
 
 def test_images_of_tools_follow_in_one_user_message_after_the_group(valid_request: Valid) -> None:
     image = ImagePart(data=PNG)
-    conversation = [
+    conversation: list[Message] = [
         UserMessage("Look."),
         calls("a", "b"),
         ToolMessage("a", "camera", [TextPart("front"), image]),
@@ -319,7 +320,7 @@ def test_a_refusal_goes_back_as_the_assistants_words() -> None:
 
 def turn(number: int) -> list[Message]:
     call = f"call_{number}"
-    image = [TextPart("seen"), ImagePart(data=PNG)] if number % 3 == 0 else "seen"
+    image: str | list[ToolPart] = [TextPart("seen"), ImagePart(data=PNG)] if number % 3 == 0 else "seen"
     return [calls(call), ToolMessage(call, "camera", image)]
 
 

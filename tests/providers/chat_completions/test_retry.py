@@ -52,7 +52,7 @@ async def events_of(
         with anyio.fail_after(5):
             async with model, aclosing(model.events(request, stream=stream)) as events:
                 async for event in events:
-                    seen.append(event)
+                    seen.append(event)  # noqa: PERF401  # an error would drop a comprehension's events
     except GatewayError as error:
         seen.append(error)
     return seen
@@ -219,8 +219,7 @@ async def test_a_stream_cut_after_a_delta_is_repeated_when_the_policy_says_so() 
 
 
 async def test_a_cut_call_never_reaches_the_caller() -> None:
-    tools = [{"city": "Oslo"}]
-    with Emulator(lambda _: Reply(calls=[Call("get_weather", tools[0])]), faults=["cut_stream"]) as gateway:
+    with Emulator(lambda _: Reply(calls=(Call("get_weather", {"city": "Oslo"}),)), faults=["cut_stream"]) as gateway:
         events = await events_of(gateway.model(retry=RetryPolicy(retries=0)), stream=True)
 
     error = events[-1]
@@ -292,6 +291,16 @@ async def test_an_answer_that_trickles_past_the_deadline_is_ended_there() -> Non
 
     assert shape(events)[-1] is GatewayTimeout
     assert len(gateway.requests) == 1
+
+
+async def test_a_plain_answer_that_trickles_past_the_deadline_is_ended_there() -> None:
+    trickle = Raw((b'{"choices": [', *[b" "] * 60, b"]}"))
+    with Emulator([trickle], faults=[Fault("slow", seconds=30)]) as gateway:
+        request = ModelRequest([UserMessage("Hi")], deadline=time.monotonic() + 1.0)
+        events = await events_of(gateway.model(retry=AT_ONCE), request)
+
+    assert shape(events) == [1, GatewayTimeout]
+    assert str(events[1]) == "the deadline passed in the middle of the answer"
 
 
 async def test_a_redirect_is_not_followed_and_names_the_setting() -> None:
