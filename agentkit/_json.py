@@ -8,6 +8,9 @@ error and names its position. pydantic-core is loaded by the first text that is 
 import json
 from typing import Any, NoReturn
 
+# One encoder for all: json.dumps with these options would make one for each call.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
 
 def loads(data: str | bytes | bytearray) -> Any:
     """The value of a JSON text.
@@ -32,7 +35,7 @@ def dumps(value: Any) -> bytes:
         TypeError: a value of another type.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _encode(value)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     try:

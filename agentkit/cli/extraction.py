@@ -1,5 +1,6 @@
 """The job that reads many invoices at once."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -11,9 +12,10 @@ from agentkit.cli.row import Row
 from agentkit.cli.screen import Screen
 from agentkit.cli.watch import reask_line, retry_line
 from agentkit.cli.watched import Told, Watched
-from agentkit.errors import AgentkitError, ConfigurationError, RunEnded
+from agentkit.errors import AgentkitError, ConfigurationError, ContentFiltered, ContextOverflow, RunEnded
 from agentkit.events import OutputRejected
 from agentkit.extract import Extracted, extract
+from agentkit.messages import AssistantMessage
 from agentkit.models import Model
 from agentkit.usage import Usage
 
@@ -27,13 +29,39 @@ class Read:
     file: str
     extracted: Extracted[Invoice]
 
+    @property
+    def usage(self) -> Usage:
+        return self.extracted.usage
+
+    @property
+    def turns(self) -> int:
+        return 1 + self.reasks
+
+    @property
+    def reasks(self) -> int:
+        return self.extracted.corrections
+
 
 @dataclass(frozen=True, slots=True)
 class NotRead:
     """An invoice of which the model gave nothing valid."""
 
     file: str
-    error: RunEnded
+    error: RunEnded | ContentFiltered | ContextOverflow
+
+    @property
+    def usage(self) -> Usage:
+        return self.error.usage if isinstance(self.error, RunEnded) else Usage(requests=1)
+
+    @property
+    def turns(self) -> int:
+        if not isinstance(self.error, RunEnded):
+            return 1
+        return sum(isinstance(message, AssistantMessage) for message in self.error.history)
+
+    @property
+    def reasks(self) -> int:
+        return max(0, self.turns - 1)
 
 
 Result: TypeAlias = Read | NotRead
@@ -50,7 +78,7 @@ async def read_invoices(model: Model, folder: Path, screen: Screen) -> Row:
 
     Raises:
         GatewayError, UsageError: the gateway failed, or cannot be asked; the others are stopped then.
-        ConfigurationError: there is no text file.
+        ConfigurationError: there is no text file, or one that cannot be read.
     """
     documents = _documents(folder)
     batch = _Batch(model, screen, len(documents))
@@ -64,10 +92,14 @@ async def read_invoices(model: Model, folder: Path, screen: Screen) -> Row:
 
 
 def _documents(folder: Path) -> list[_Document]:
-    files = sorted(path for path in folder.iterdir() if path.suffix == ".txt" and path.is_file())
-    if not files:
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix == ".txt" and path.is_file())
+        documents = [_Document(path.name, path.read_text(encoding="utf-8-sig", errors="replace")) for path in files]
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename} cannot be read: {error.strerror}") from error
+    if not documents:
         raise ConfigurationError(f"there is no .txt file in {folder}")
-    return [_Document(path.name, path.read_text(encoding="utf-8-sig", errors="replace")) for path in files]
+    return documents
 
 
 class _Batch:
@@ -90,7 +122,7 @@ class _Batch:
         async with self._limiter:
             try:
                 extracted = await extract(Invoice, document.text, model=Watched(self._model, told))
-            except RunEnded as error:
+            except (RunEnded, ContentFiltered, ContextOverflow) as error:
                 self.results[index] = NotRead(name, error)
                 self._screen.step(f"{name}: {type(error).__name__}: {error}", "bad")
             except AgentkitError as error:
@@ -106,10 +138,8 @@ def _described(invoice: Invoice) -> str:
 
 
 def _row(results: list[Result], model: Model) -> Row:
-    usages = [result.extracted.usage if isinstance(result, Read) else result.error.usage for result in results]
-    reasks = [result.extracted.corrections if isinstance(result, Read) else 0 for result in results]
-    usage = sum(usages, Usage())
-    turns = len(results) + sum(reasks)
+    usage = sum((result.usage for result in results), Usage())
+    turns = sum(result.turns for result in results)
     price = model.profile.price
     return Row(
         job="invoices",
@@ -118,14 +148,17 @@ def _row(results: list[Result], model: Model) -> Row:
         usage=usage,
         cost=usage.cost_usd if price is None else price.cost(usage),
         retries=usage.requests - turns,
-        reasks=sum(reasks),
+        reasks=sum(result.reasks for result in results),
         outcome=_outcome(results),
     )
 
 
 def _outcome(results: list[Result]) -> str:
     read = sum(isinstance(result, Read) for result in results)
-    others = [
-        f"{result.file} {type(result.error).__name__.lower()}" for result in results if isinstance(result, NotRead)
-    ]
+    others = [f"{result.file} {_in_words(result.error)}" for result in results if isinstance(result, NotRead)]
     return "; ".join([f"{read} of {len(results)} read", *others])
+
+
+def _in_words(error: AgentkitError) -> str:
+    """`invalid output` for an InvalidOutput."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()

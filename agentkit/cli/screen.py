@@ -1,5 +1,6 @@
 """Where the demo shows what it does: a terminal with rich, or plain lines. Neither knows what a run is."""
 
+import re
 import time
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,6 +15,7 @@ from agentkit.cli.row import COLUMNS, Row, total
 Kind: TypeAlias = Literal["plain", "good", "bad", "dim"]
 
 _NARROW = 76  # columns; below it a table would break in the middle of words
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline
 _OUTCOME = len(COLUMNS) - 1
 _STYLES: dict[Kind, str] = {"plain": "", "good": "green", "bad": "yellow", "dim": "dim"}
 
@@ -81,7 +83,7 @@ class PlainScreen:
         return nullcontext()
 
     def _line(self, text: str) -> None:
-        print(text, file=self._out, flush=True)
+        print(_shown(text), file=self._out, flush=True)
 
 
 class RichScreen:
@@ -94,16 +96,16 @@ class RichScreen:
     def title(self, text: str) -> None:
         self._clock = _Clock()
         self._console.print()
-        self._console.print(text, style="bold cyan")
+        self._console.print(_shown(text), style="bold cyan")
 
     def text(self, text: str) -> None:
-        self._console.print(text)
+        self._console.print(_shown(text))
 
     def step(self, text: str, kind: Kind = "plain") -> None:
         line = Table.grid(padding=(0, 1))
         line.add_column(no_wrap=True, style="dim")
         line.add_column(overflow="fold")
-        line.add_row(Text(str(self._clock)), Text(text, style=_STYLES[kind]))
+        line.add_row(Text(str(self._clock)), Text(_shown(text), style=_STYLES[kind]))
         self._console.print(line)
 
     def table(self, rows: Sequence[Row]) -> None:
@@ -134,6 +136,11 @@ class RichScreen:
 def screen_for(out: TextIO, *, plain: bool) -> Screen:
     """The screen that suits `out`: plain lines when asked for, or when it is no terminal."""
     return PlainScreen(out) if plain or not out.isatty() else RichScreen(out)
+
+
+def _shown(text: str) -> str:
+    """`text` without what would steer the terminal: it may come from a file or a model."""
+    return _CONTROLS.sub("?", text)
 
 
 def _with_total(rows: Sequence[Row]) -> list[Row]:

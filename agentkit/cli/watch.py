@@ -17,6 +17,7 @@ from agentkit.events import (
     TurnFinished,
 )
 from agentkit.messages import ToolCall
+from agentkit.telemetry import redact
 
 _LONGEST = 160  # characters of a value on the screen
 
@@ -46,7 +47,7 @@ def show(event: Event, screen: Screen) -> None:
 
 def retry_line(event: AttemptDiscarded) -> str:
     """A failed attempt, and when the next one follows."""
-    return f"retry {event.number} of {event.of} in {event.wait:.1f} s: {shortened(str(event.error))}"
+    return f"retry {event.number} of {event.of} in {event.wait:.1f} s: {shortened(redact(str(event.error)))}"
 
 
 def reask_line(event: OutputRejected) -> str:

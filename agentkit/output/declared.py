@@ -5,12 +5,12 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agentkit.context import RunContext
 from agentkit.errors import OutputTypeError, ToolDefinitionError
-from agentkit.schema import FunctionSchema, Validator, for_json_schema, for_type, function_schema
+from agentkit.schema import FunctionSchema, Validator, for_json_schema, for_type, function_schema, strict_schema
 
 _WRAPPED = "value"  # the key that carries an output that is no object, since every channel wants an object at the root
 
@@ -30,6 +30,10 @@ class Declared:
     wrapped: bool
     function: FunctionSchema | None = None
     body: Callable[..., Any] | None = None
+    strict: Mapping[str, Any] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strict", strict_schema(self.schema))
 
     def value(self, decoded: Any) -> Any:
         """The caller's value (for a function: its bound arguments) of a decoded answer.

@@ -7,7 +7,6 @@ from agentkit import _json
 from agentkit.errors import ConfigurationError
 from agentkit.models import OutputMode, Profile, ResponseFormat, ToolDefinition
 from agentkit.output.declared import Declared
-from agentkit.schema import strict_schema
 
 OUTPUT_TOOL = "final_output"
 
@@ -41,7 +40,7 @@ def plan(declared: Declared | None, profile: Profile, mode: OutputMode | None = 
         )
     match mode:
         case "json_schema":
-            strict = strict_schema(declared.schema) if profile.strict else None
+            strict = declared.strict if profile.strict else None
             schema = strict if strict is not None else declared.schema
             return Plan(mode, ResponseFormat("json_schema", declared.name, schema, strict=strict is not None))
         case "json_object":

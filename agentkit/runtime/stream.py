@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Generic, Self
 
 import anyio
+from anyio.abc import TaskGroup
 
 from agentkit import telemetry
 from agentkit.errors import AgentkitError, RunNotFinished
@@ -78,7 +79,7 @@ class RunStream(Generic[Output]):
         self._run.spawn = tasks.start_soon
         self._scopes.enter_context(self._wall)
         await self._scopes.enter_async_context(tasks)
-        self._scopes.callback(tasks.cancel_scope.cancel)
+        self._scopes.callback(self._stop, tasks)
         self._scopes.push_async_callback(self._loop.aclose)
         return self
 
@@ -101,6 +102,11 @@ class RunStream(Generic[Output]):
         if self._wall.cancelled_caught and cancelled and self._run.result is None:
             raise self._run.limit(self._run.out_of_time()) from None
         return bool(cancelled and caught)
+
+    def _stop(self, tasks: TaskGroup) -> None:
+        """Cancel what is under way; a run with its result has nothing, and a cancellation is not cheap."""
+        if self._run.result is None:
+            tasks.cancel_scope.cancel()
 
     def _report(self, error: BaseException | None) -> None:
         run = self._run

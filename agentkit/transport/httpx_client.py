@@ -6,8 +6,11 @@ as it is.
 """
 
 import contextlib
+import os
+import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,6 +38,7 @@ class HttpxClient:
         self._verify = verify
         self._client = client
         self._transports: dict[tuple[str, str | None], httpx.AsyncHTTPTransport] = {}
+        self._routes: dict[str, _Route] = {}  # one for each endpoint; finding one's proxy reads the whole environment
 
     async def send(self, request: HttpRequest) -> "HttpxResponse":
         connection = _Connection()
@@ -57,7 +61,7 @@ class HttpxClient:
             raise _translated(error, request.url) from error
 
     async def aclose(self) -> None:
-        transports, self._transports = self._transports, {}
+        transports, self._transports, self._routes = self._transports, {}, {}
         for transport in transports.values():
             await transport.aclose()
 
@@ -74,25 +78,32 @@ class HttpxClient:
         if fresh_only:
             headers.append(("connection", "close"))
         extensions: dict[str, Any] = {"timeout": timeout, "trace": connection.trace}
+        route = self._routes.get(request.url) or self._new_route(request.url)
         outgoing = httpx.Request(
-            request.method, request.url, headers=headers, content=request.body, extensions=extensions
+            request.method, route.url, headers=headers, content=request.body, extensions=extensions
         )
         if self._client is not None:
             return HttpxResponse(await self._client.send(outgoing, stream=True))
-        transport = self._fresh_transport(request.url) if fresh_only else self._transport(request.url)
-        response = await transport.handle_async_request(outgoing)
-        return HttpxResponse(response, owned=transport if fresh_only else None)
+        if not fresh_only:
+            return HttpxResponse(await self._transport(route).handle_async_request(outgoing))
+        transport = self._new_transport(route.url.scheme, route.proxy)
+        try:
+            return HttpxResponse(await transport.handle_async_request(outgoing), owned=transport)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await transport.aclose()
+            raise
 
-    def _transport(self, url: str) -> httpx.AsyncHTTPTransport:
-        parts = urlsplit(url)
-        key = (parts.scheme, proxy_for(url, self._proxy))
+    def _new_route(self, url: str) -> "_Route":
+        route = self._routes[url] = _Route(httpx.URL(url), proxy_for(url, self._proxy))
+        return route
+
+    def _transport(self, route: "_Route") -> httpx.AsyncHTTPTransport:
+        key = (route.url.scheme, route.proxy)
         transport = self._transports.get(key)
         if transport is None:
             transport = self._transports[key] = self._new_transport(*key)
         return transport
-
-    def _fresh_transport(self, url: str) -> httpx.AsyncHTTPTransport:
-        return self._new_transport(urlsplit(url).scheme, proxy_for(url, self._proxy))
 
     def _new_transport(self, scheme: str, proxy: str | None) -> httpx.AsyncHTTPTransport:
         # Loading certificate authorities takes 20 ms of CPU; plain http has no use for them.
@@ -154,6 +165,14 @@ class HttpxResponse:
                     pass
 
 
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """A parsed URL and the proxy that leads there."""
+
+    url: httpx.URL
+    proxy: str | None
+
+
 class _Connection:
     """Learns whether a request went out on a connection that was opened for it."""
 
@@ -183,17 +202,19 @@ def _translated(error: httpx.HTTPError, url: str) -> GatewayError:
         return ConnectionFailed(f"cannot connect to {host}: {_reason(error)}")
     if isinstance(error, httpx.UnsupportedProtocol):
         return ConnectionFailed(f"{url!r} is not an http or https URL", retryable=False)
-    return ConnectionFailed(f"{host} closed the connection before it answered: {_reason(error)}")
+    return ConnectionFailed(f"{host} closed the connection before it answered: {str(error) or type(error).__name__}")
 
 
-def _reason(error: BaseException) -> str:
-    """The innermost cause in words: which of cannot resolve, refused, unreachable it was."""
-    text = str(error)
+def _reason(error: httpx.ConnectError) -> str:
+    """The cause in words that are the same on every event loop: cannot resolve, refused, unreachable, a certificate."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            text = cause.strerror
-        cause = cause.__cause__ or cause.__context__
-    if any(word in text for word in ("Name or service", "nodename", "getaddrinfo", "name resolution", "No address")):
-        return f"cannot resolve the name ({text})"
-    return text or type(error).__name__
+        if isinstance(cause, socket.gaierror):
+            return f"cannot resolve the name ({cause.strerror})"
+        if isinstance(cause, ssl.SSLError):
+            return str(cause.strerror or cause)
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno)
+        deeper = cause.__cause__ or cause.__context__
+        cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else deeper
+    return str(error) or type(error).__name__

@@ -9,12 +9,15 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio.lowlevel import current_token
+from anyio.lowlevel import RunVar, current_token
 
 from agentkit.transport.http import HttpClient, HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
     import httpx
+
+# What keeps the pools of a loop alive as long as the loop, when the transport itself is dropped before.
+_OPEN: RunVar[set[object]] = RunVar("agentkit.transport.open")
 
 
 class Transport:
@@ -48,6 +51,7 @@ class Transport:
         """Close this loop's connections. The next request opens new ones."""
         pool = self._pools.pop(current_token().native_token, None)
         if pool is not None:
+            _OPEN.set(_OPEN.get(set()) - {pool.lifetime})
             await pool.lifetime.aclose()
 
     async def _open(self, key: object) -> "_Pool":
@@ -56,6 +60,7 @@ class Transport:
         client = HttpxClient(proxy=self._proxy, verify=self._verify, client=self._http_client)
         lifetime = self._lifetime(key, client)
         await anext(lifetime)
+        _OPEN.set({*_OPEN.get(set()), lifetime})
         return _Pool(client, lifetime)
 
     async def _lifetime(self, key: object, client: HttpClient) -> AsyncGenerator[None, None]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
@@ -129,3 +130,34 @@ def test_a_wrong_key_is_never_printed_even_when_the_server_does(run: Run, monkey
     assert result.exit_code == 1
     assert "answered 401" in result.stderr
     assert "secret" not in result.output
+
+
+@pytest.mark.parametrize("fault", ["context_overflow", "content_filter", "length", "empty"])
+def test_an_invoice_that_cannot_be_read_does_not_stop_the_others(run: Run, fault: str) -> None:
+    result = run("demo", "--job", "invoices", "--fault", fault)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert re.search(r"^invoices .* 0 +2  20 of 22 read; \w+\.txt [a-z ]+; ", result.stdout, re.MULTILINE)
+
+
+def test_an_invoice_that_is_never_valid_is_in_the_table_with_its_reasks(run: Run, data: Path) -> None:
+    for path in (data / "invoices").glob("*"):
+        if path.name != "en_01_bright_desk.txt":
+            path.unlink()
+    folder = str(data / "invoices")
+    result = run("demo", "--job", "invoices", "--folder", folder, "--fault", "invalid_json:inf")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert len(re.findall(r"re-ask \d: the answer is not JSON", result.stdout)) == 3
+    assert re.search(
+        r"^invoices +4 +0 .* 0 +3  0 of 1 read; en_01_bright_desk.txt invalid output$", result.stdout, re.MULTILINE
+    )
+
+
+def test_a_file_that_may_not_be_read_is_one_sentence(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, **_: object) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", refused)
+    folder = data / "invoices"
+    result = run("demo", "--job", "invoices", "--folder", str(folder))
+    first = folder / "de_01_schreinerei_holm.txt"
+    assert (result.exit_code, result.stderr) == (1, f"agentkit: {first} cannot be read: Permission denied\n")

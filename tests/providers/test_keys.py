@@ -9,6 +9,7 @@ from agentkit.errors import AuthenticationError, ConfigurationError, GatewayErro
 from agentkit.messages import UserMessage
 from agentkit.models import AttemptStarting, ModelRequest
 from agentkit.providers import ChatCompletionsModel
+from agentkit.transport import RetryPolicy
 
 pytestmark = pytest.mark.anyio
 SECRET = "tk-3f9a-do-not-show"
@@ -103,14 +104,14 @@ async def test_a_presets_key_is_not_sent_to_another_host(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     "said",
     [
-        b'{"error": {"message": "wrong: tk-3f9a-do-not-show", "code": "tk-3f9a-do-not-show", "a": ["tk-3f9a-do-not-show"]}}',
+        b'{"error": {"message": "tk-3f9a-do-not-show", "code": "tk-3f9a-do-not-show", "a": ["tk-3f9a-do-not-show"]}}',
         b"<h1>tk-3f9a-do-not-show is not known</h1>",
     ],
     ids=["JSON", "HTML"],
 )
 async def test_an_answer_that_repeats_the_key_does_not_bring_it_into_the_error(status: int, said: bytes) -> None:
     with Emulator([Raw((said,), status=status)], key=SECRET) as gateway:
-        async with gateway.model() as model:
+        async with gateway.model(retry=RetryPolicy(retries=0)) as model:
             with pytest.raises(GatewayError) as caught:
                 await model.respond(HI)
 
