@@ -15,4 +15,6 @@ def main() -> None:
         if missing not in ("click", "rich"):
             raise
         sys.exit(f"agentkit: the command line needs {missing}, which is not installed: pip install 'pyagentkit[cli]'")
+    except KeyboardInterrupt:  # while modules load; later it is the command's
+        sys.exit(130)
     run()

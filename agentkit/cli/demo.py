@@ -77,8 +77,7 @@ def run_demo(order: Order, target: Target, faults: Sequence[Fault], screen: Scre
         else:
             model = target.make()
             screen.text(f"The model is {model.name} at {model.base_url}.")
-        rows = anyio.run(_run_jobs, order, model, screen)
-        screen.table(rows)
+        screen.table(anyio.run(_run_jobs, order, model, screen))
 
 
 async def _run_jobs(order: Order, model: ChatCompletionsModel, screen: Screen) -> list[Row]:

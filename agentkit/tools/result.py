@@ -81,7 +81,7 @@ def _text(value: Any) -> str:
 
 
 def _lower(a: Trust, b: Trust) -> Trust:
-    return max(a, b, key=_FROM_MOST_TRUSTED.index)
+    return a if _FROM_MOST_TRUSTED.index(a) > _FROM_MOST_TRUSTED.index(b) else b
 
 
 def _cut(part: ToolPart, limit: int) -> ToolPart:

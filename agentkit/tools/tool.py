@@ -115,6 +115,8 @@ class Tool(Generic[P, R_co]):
         instance: S,
         owner: type | None = None,
     ) -> "Tool[P2, R]": ...
+    @overload  # a static method: its first parameter does not take the instance
+    def __get__(self, instance: object, owner: type | None = None) -> "Tool[P, R_co]": ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None or not self.unbound:
             return self

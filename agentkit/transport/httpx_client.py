@@ -128,7 +128,7 @@ class HttpxResponse:
         return self._response.headers
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        pieces, ended = self._response.aiter_bytes(), False
+        pieces, ended = self._pieces(), False
         try:
             async for piece in pieces:
                 yield piece
@@ -151,6 +151,13 @@ class HttpxResponse:
         finally:
             if self._owned is not None:
                 await self._owned.aclose()
+
+    def _pieces(self) -> AsyncIterator[bytes]:
+        """The body; one that is not compressed is taken as it comes, past the layers that httpx has for decoding."""
+        stream = self._response.stream
+        if "content-encoding" in self._response.headers or not isinstance(stream, httpx.AsyncByteStream):
+            return self._response.aiter_bytes()
+        return aiter(stream)
 
     async def _unwind(self, pieces: AsyncIterator[bytes]) -> None:
         """End a body that was not read to its end.

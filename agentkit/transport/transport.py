@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
 # What keeps the pools of a loop alive as long as the loop, when the transport itself is dropped before.
-_OPEN: RunVar[set[object]] = RunVar("agentkit.transport.open")
+_OPEN: RunVar["frozenset[_Pool]"] = RunVar("agentkit.transport.open", frozenset())
 
 
 class Transport:
@@ -49,9 +49,8 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close this loop's connections. The next request opens new ones."""
-        pool = self._pools.pop(current_token().native_token, None)
+        pool = self._pools.get(current_token().native_token)
         if pool is not None:
-            _OPEN.set(_OPEN.get(set()) - {pool.lifetime})
             await pool.lifetime.aclose()
 
     async def _open(self, key: object) -> "_Pool":
@@ -60,14 +59,15 @@ class Transport:
         client = HttpxClient(proxy=self._proxy, verify=self._verify, client=self._http_client)
         lifetime = self._lifetime(key, client)
         await anext(lifetime)
-        _OPEN.set({*_OPEN.get(set()), lifetime})
-        return _Pool(client, lifetime)
+        pool = _Pool(client, lifetime)
+        _OPEN.set(_OPEN.get() | {pool})
+        return pool
 
     async def _lifetime(self, key: object, client: HttpClient) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
-            self._pools.pop(key, None)
+            _OPEN.set(_OPEN.get() - {self._pools.pop(key, None)})
             with anyio.CancelScope(shield=True):
                 await client.aclose()
 

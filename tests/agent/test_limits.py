@@ -1,15 +1,25 @@
 """A run always ends, and nothing is sent over its limits."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import anyio
 import pytest
 
-from agentkit import Agent, ConfigurationError, LimitExceeded, ModelSettings, RetryPolicy, RunLimits, tool
+from agentkit import (
+    Agent,
+    ConfigurationError,
+    GatewayTimeout,
+    LimitExceeded,
+    ModelSettings,
+    RetryPolicy,
+    RunLimits,
+    tool,
+)
 from agentkit.emulator import Call, Emulator, Reply
 from agentkit.messages import ToolMessage
-from agentkit.models import Profile
+from agentkit.models import AttemptStarting, ModelRequest, Profile, Respond, ResponseEvent
 from agentkit.usage import Price, Usage
 
 pytestmark = pytest.mark.anyio
@@ -181,3 +191,30 @@ async def test_partial_text_of_the_last_answer_is_on_the_error() -> None:
             await agent.run("Go")
     assert caught.value.limit == "turns"
     assert "no report" in caught.value.history.to_json().decode()
+
+
+async def test_a_request_that_times_out_within_the_runs_time_is_the_gateways_error() -> None:
+    with Emulator([], faults=["hang"]) as gateway:
+        model = gateway.model(retry=RetryPolicy(retries=0))
+        agent = Agent(model, settings=ModelSettings(timeout=0.05))
+        with anyio.fail_after(10), pytest.raises(GatewayTimeout):
+            await agent.run("Go")
+
+
+async def test_a_request_that_times_out_because_the_runs_time_is_over_is_the_limit() -> None:
+    """The model sees the deadline a moment before the run's own clock does."""
+
+    class Late(Respond):
+        name = "late"
+        profile = Profile()
+
+        async def events(self, request: ModelRequest, *, stream: bool) -> AsyncGenerator[ResponseEvent, None]:
+            yield AttemptStarting(1)
+            assert request.deadline is not None
+            while time.monotonic() < request.deadline:
+                time.sleep(0.01)  # on purpose in the way of the loop, so that no scope can fire first
+            raise GatewayTimeout("late")
+
+    with pytest.raises(LimitExceeded) as caught:
+        await Agent(Late(), limits=RunLimits(seconds=0.05)).run("Go")
+    assert caught.value.limit == "seconds"

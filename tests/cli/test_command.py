@@ -28,15 +28,22 @@ def test_the_entry_point_runs_the_command_of_the_process(
 def test_without_the_extra_the_entry_point_says_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    _cannot_import(monkeypatch, missing)
+    _on_import(monkeypatch, ModuleNotFoundError(f"No module named {missing!r}", name=missing))
     with pytest.raises(SystemExit, match=rf"needs {missing}, which is not installed: pip install 'pyagentkit\[cli\]'"):
         agentkit.cli.main()
 
 
 def test_any_other_missing_module_is_a_bug_and_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    _cannot_import(monkeypatch, "pydantic")
-    with pytest.raises(ModuleNotFoundError):
+    _on_import(monkeypatch, ModuleNotFoundError("No module named 'pydantic'", name="pydantic"))
+    with pytest.raises(ModuleNotFoundError, match="pydantic"):
         agentkit.cli.main()
+
+
+def test_ctrl_c_while_the_command_loads_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    _on_import(monkeypatch, KeyboardInterrupt())
+    with pytest.raises(SystemExit) as ended:
+        agentkit.cli.main()
+    assert ended.value.code == 130
 
 
 def test_ctrl_c_ends_emulate_with_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,13 +83,13 @@ def test_emulate_with_bad_options_does_not_start(run: Run, arguments: list[str],
     assert problem in result.stderr
 
 
-def _cannot_import(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    """As if the commands were imported for the first time, and one module were not installed."""
+def _on_import(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """As if the commands were imported for the first time, and that ended so."""
     real = builtins.__import__
 
     def importing(name: str, *arguments: Any, **more: Any) -> Any:
         if name == "agentkit.cli.commands":
-            raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+            raise error
         return real(name, *arguments, **more)
 
     monkeypatch.setattr(builtins, "__import__", importing)

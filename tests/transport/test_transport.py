@@ -20,7 +20,7 @@ from agentkit.transport import HttpRequest, HttpResponse, RetryPolicy, Transport
 
 from .servers import OK, Seen, closing_after_one, hanging_up, kept_alive, read_request, serving
 
-TLS = Path(__file__).parents[1] / "agentkit_tools" / "tls"
+TLS = Path(__file__).parent / "tls"
 HI = ModelRequest([UserMessage("Hi")])
 
 

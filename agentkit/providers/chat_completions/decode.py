@@ -152,11 +152,11 @@ class Decoder:
 
     def _take_choice(self, choice: Mapping[str, Any], names: tuple[str, str]) -> list[Delta]:
         """Take a choice's message from the first of `names` that is there: some servers send both, one empty."""
-        source = next((found for name in names if isinstance(found := choice.get(name), Mapping)), None)
+        source = next((found for name in names if isinstance(found := choice.get(name), dict)), None)
         deltas = self._take_message(source) if source is not None else []
         self._draft.add_finish(choice.get("finish_reason"))
         logprobs = choice.get("logprobs")
-        if isinstance(logprobs, Mapping) and isinstance(logprobs.get("content"), list):
+        if isinstance(logprobs, dict) and isinstance(logprobs.get("content"), list):
             self._draft.logprobs.extend(logprobs["content"])
         return deltas
 
@@ -198,7 +198,7 @@ class Decoder:
         for part in parts:
             if isinstance(part, str):
                 self._take_text(part, deltas)
-            elif isinstance(part, Mapping):
+            elif isinstance(part, dict):
                 if part.get("type") == "thinking":
                     piece = _thinking(part.get("thinking"))
                     if piece and self._draft.add_reasoning(piece, "thinking"):
@@ -210,15 +210,15 @@ class Decoder:
 
     def _take_calls(self, source: Mapping[str, Any], deltas: list[Delta]) -> None:
         calls = source.get("tool_calls")
-        if isinstance(calls, Mapping):
+        if isinstance(calls, dict):
             calls = [calls]
         if not isinstance(calls, list):
             calls = []
         legacy = source.get("function_call")
-        if isinstance(legacy, Mapping) and not calls:
+        if isinstance(legacy, dict) and not calls:
             calls = [{"index": 0, "function": legacy}]
         for entry in calls:
-            taken = self._draft.add_call(entry) if isinstance(entry, Mapping) else None
+            taken = self._draft.add_call(entry) if isinstance(entry, dict) else None
             if taken is not None:
                 call, piece = taken
                 deltas.append(ArgumentsDelta(self._draft.calls.index(call), call.name, piece))
@@ -278,7 +278,7 @@ def _first_choice(choices: Any) -> Mapping[str, Any] | None:
     if not isinstance(choices, list):
         return None
     for choice in choices:
-        if isinstance(choice, Mapping) and not choice.get("index"):
+        if isinstance(choice, dict) and not choice.get("index"):
             return choice
     return None
 
@@ -287,7 +287,7 @@ def _thinking(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "".join(_text(part.get("text")) for part in value if isinstance(part, Mapping))
+        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
     return ""
 
 

@@ -74,7 +74,7 @@ class Draft:
     def add_details(self, details: Iterable[Any]) -> None:
         """Take `reasoning_details`, which go back as they came; a streamed entry's pieces are joined."""
         for detail in details:
-            if not isinstance(detail, Mapping):
+            if not isinstance(detail, dict):
                 continue
             entry = dict(detail)
             last = self.details[-1] if self.details else None
@@ -94,14 +94,24 @@ class Draft:
 
     def call_for(self, id: str, index: int | None, name: str) -> CallDraft:
         """The call that a delta belongs to. An empty id is no id; an id, or else an index, that was seen goes on."""
-        if id and id in self._by_id:
-            return self._by_id[id]
+        known = self._by_id.get(id) if id else None
+        if known is not None and not self._reused(known, index, name):
+            return known
         known = self._by_index.get(index) if index is not None else (self.calls[-1] if self.calls else None)
         if known is not None and _goes_on(known, id, name):
             if id and not known.id:
                 known.id = id
                 self._by_id[id] = known
             return known
+        return self._new_call(id, index)
+
+    def _reused(self, call: CallDraft, index: int | None, name: str) -> bool:
+        """Whether an id that `call` has now stands for another one, as where a server gives all calls the same id."""
+        if index is None or call.index is None or index == call.index:
+            return False
+        return bool(name) or index in self._by_index
+
+    def _new_call(self, id: str, index: int | None) -> CallDraft:
         call = CallDraft(id, index)
         self.calls.append(call)
         if id:
@@ -110,19 +120,23 @@ class Draft:
             self._by_index[index] = call
         return call
 
-    def add_call(self, delta: Mapping[str, Any]) -> tuple[CallDraft, str] | None:
-        """Take a piece of a call; the call and the argument text it brought, or None when it brings nothing."""
+    def add_call(self, delta: Mapping[str, Any], *, alone: bool = False) -> tuple[CallDraft, str] | None:
+        """Take a piece of a call; the call and the argument text it brought, or None when it brings nothing.
+
+        `alone` says that it is no more of an earlier one.
+        """
         function = delta.get("function")
-        if not isinstance(function, Mapping):
+        if not isinstance(function, dict):
             function = delta  # the shape without the wrapper
         call_id, index, name = _text(delta.get("id")), delta.get("index"), _text(function.get("name"))
         arguments, extra = function.get("arguments"), delta.get("extra_content")
         if not (call_id or name or arguments or extra):
             return None
-        call = self.call_for(call_id, index if isinstance(index, int) else None, name)
+        place = index if isinstance(index, int) else None
+        call = self._new_call(call_id, place) if alone else self.call_for(call_id, place, name)
         if name and name != call.name:
             call.name += name
-        if isinstance(extra, Mapping):
+        if isinstance(extra, dict):
             call.extra.update(extra)
         if isinstance(arguments, dict):
             call.whole = {**(call.whole or {}), **arguments}
@@ -191,7 +205,7 @@ class Draft:
 
 def _goes_on(call: CallDraft, id: str, name: str) -> bool:
     """Whether a delta with an unseen (or no) id, at a place that `call` holds, is more of `call` and not a new one."""
-    if id and call.id:
+    if id and call.id and id != call.id:
         return not name and not call.complete  # some servers give every piece an id of its own
     return not (name and call.complete)
 
@@ -210,7 +224,7 @@ def _expanded(name: str, arguments: Arguments, id: str, known: frozenset[str]) -
         yield name, arguments, id
         return
     for number, use in enumerate(uses):
-        if isinstance(use, Mapping):
+        if isinstance(use, dict):
             inner = read_arguments(use.get("parameters"))[0]
             yield _text(use.get("recipient_name")).removeprefix("functions."), inner, f"{id}_{number}" if id else ""
 

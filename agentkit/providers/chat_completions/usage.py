@@ -24,7 +24,7 @@ def decode_usage(raw: Any) -> Usage:
     Gemini) are added to the output. Cache reads that are not part of the input (Anthropic) are added to the input. A
     missing total is computed.
     """
-    if not isinstance(raw, Mapping) or not raw:
+    if not isinstance(raw, dict) or not raw:
         return Usage(requests=1)
     input_details, output_details = _first_object(raw, _INPUT_DETAILS), _first_object(raw, _OUTPUT_DETAILS)
     input_tokens, output_tokens, total = _first(raw, _INPUT), _first(raw, _OUTPUT), _first(raw, _TOTAL)
@@ -63,7 +63,7 @@ def _first(raw: Mapping[str, Any], names: tuple[str, ...]) -> int:
 def _first_object(raw: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any]:
     for name in names:
         value = raw.get(name)
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             return value
     return {}
 
@@ -82,7 +82,7 @@ def _number(value: Any) -> float | None:
 
 
 def _cost(value: Any) -> float | None:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = value.get("total_cost", value.get("total"))
     number = _number(value)
     return None if number is None else float(number)
