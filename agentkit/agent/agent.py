@@ -58,7 +58,7 @@ class Agent(Generic[Deps, Output]):
         tool_choice: `auto`, `required` or a tool's name (for the first turn), or `none` (for all).
         limits: when a run ends without an answer.
         settings: sampling and limits of each request.
-        parallel_tools: how many async calls of one turn run at once.
+        parallel_tools: how many calls of one turn run at once; sync tools share the registry's threads as well.
         name: for logs and `as_tool`.
         registry: where model names are looked up; the process's own by default.
 

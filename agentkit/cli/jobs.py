@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from agentkit.agent import Agent
-from agentkit.cli.folder import folder_tools
+from agentkit.cli.folder import Folder, folder_tools
 from agentkit.cli.handbook import handbook_tools
 from agentkit.cli.row import Row
 from agentkit.cli.screen import Screen
 from agentkit.cli.watch import show
+from agentkit.errors import ConfigurationError
 from agentkit.models import Model
 from agentkit.tools import Tool
 
@@ -30,18 +31,26 @@ async def ask_files(model: Model, folder: Path, question: str, screen: Screen) -
     """An agent with tools over the CSV and text files of `folder`.
 
     Raises:
+        ConfigurationError: there are no files.
         AgentkitError: there is no answer.
     """
-    return await _ask("files", model, _FILES, folder_tools(folder), question, screen)
+    return await _ask("files", model, _FILES, folder_tools(_checked(folder)), question, screen)
 
 
 async def ask_handbook(model: Model, folder: Path, question: str, screen: Screen) -> Answered:
     """An assistant that searches the documents of `folder` and answers with the passages it used.
 
     Raises:
+        ConfigurationError: there are no files.
         AgentkitError: there is no answer.
     """
-    return await _ask("handbook", model, _HANDBOOK, handbook_tools(folder), question, screen)
+    return await _ask("handbook", model, _HANDBOOK, handbook_tools(_checked(folder)), question, screen)
+
+
+def _checked(folder: Path) -> Path:
+    if not Folder(folder).files():
+        raise ConfigurationError(f"there is no CSV, Markdown or text file in {folder}")
+    return folder
 
 
 async def _ask(

@@ -125,7 +125,7 @@ def _request(run: Run, offered: dict[str, Offered]) -> ModelRequest:
         tool_choice=_tool_choice(run) if tools else None,
         instructions=run.instructions,
         response_format=run.plan.response_format,
-        settings=run.spec.settings,
+        settings=run.settings,
         deadline=run.deadline,
     )
 

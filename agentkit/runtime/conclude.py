@@ -1,7 +1,7 @@
 """What an answer without open work means: the output, a reason to ask again, or the end of the run."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from agentkit.errors import ContentFiltered, EmptyResponse, InvalidOutput, MalformedResponse, Refused, Truncated
@@ -37,12 +37,26 @@ def judge(run: Run) -> Concluded | AskAgain | None:
     Raises:
         RunEnded, GatewayError: it is no answer, and no correction is left or would help.
     """
+    cut = _cut(run)
+    if cut is not None:
+        return cut
     _refuse_failed(run)
     missing = _missing_call(run)
     if not run.open_calls:
         return missing or _conclude(run)
     final = _output_call(run)
     return missing if final is None or missing is not None else _conclude_call(run, final)
+
+
+def _cut(run: Run) -> AskAgain | None:
+    """The remedy for a declared output that was cut at the caller's max_tokens: once more, with a larger one."""
+    if run.response is None or run.response.finish_reason != "length" or run.spec.declared is None:
+        return None
+    asked, larger = run.settings.max_tokens, run.larger_output()
+    if larger is None or not run.budget.correct():
+        return None
+    run.take_back(replace(run.settings, max_tokens=larger))
+    return AskAgain((), (f"the answer was cut at max_tokens={asked:,}; asked again with {larger:,}",))
 
 
 def _refuse_failed(run: Run) -> None:

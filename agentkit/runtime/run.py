@@ -28,6 +28,7 @@ from agentkit.tokens import estimate
 from agentkit.tools import DaemonThreads, Offered, Toolset
 
 _NOT_BEGUN = "Not run: the run was cancelled before it began."
+_GROWTH = 4  # how much larger the output limit is after an answer that it cut
 _IMAGE_TOKENS = 800  # a middling price of one image; the server's usage corrects it
 _DEFAULT_OUTPUT = 4096  # tokens reserved when neither the settings nor the profile bound the output
 
@@ -63,6 +64,7 @@ class Run:
         parent: Any = None,
     ) -> None:
         self.spec = spec
+        self.settings = spec.settings
         self.deps = deps
         self.run_id = run_id or uuid.uuid4().hex
         self.depth: int = 0 if parent is None else parent.depth + 1
@@ -190,9 +192,26 @@ class Run:
 
     def output_tokens(self) -> int:
         """How much the next answer may have."""
-        asked, most = self.spec.settings.max_tokens, self.spec.model.profile.max_output
+        asked, most = self.settings.max_tokens, self.spec.model.profile.max_output
         bounds = [bound for bound in (asked, most) if bound is not None]
         return min(bounds) if bounds else _DEFAULT_OUTPUT
+
+    def larger_output(self) -> int | None:
+        """A larger limit than the caller's, which cut an answer; None where none was set or larger ones are refused."""
+        asked, profile = self.settings.max_tokens, self.spec.model.profile
+        if asked is None or self.settings is not self.spec.settings:
+            return None
+        allowed = [
+            int(most) for most in (profile.max_output, profile.ranges.get("max_tokens", (None, None))[1]) if most
+        ]
+        larger = min([asked * _GROWTH, *allowed])
+        return larger if larger > asked else None
+
+    def take_back(self, settings: ModelSettings) -> None:
+        """Forget the last answer, as if it had not come, and go on with other settings."""
+        self.history = self.history.prefix(len(self.history) - 1)
+        self.open_calls, self.answers = (), {}
+        self.settings, self._reported = settings, None
 
     # The end
 

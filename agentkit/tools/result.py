@@ -41,9 +41,16 @@ def _parts(value: Any, trust: Trust) -> Sequence[ToolPart]:
         return [TextPart(value, trust)]
     if isinstance(value, (bytes, bytearray)):
         return [_bytes_part(bytes(value), trust)]
-    if isinstance(value, (list, tuple)) and any(isinstance(item, (TextPart, ImagePart, FilePart)) for item in value):
+    if isinstance(value, (list, tuple)) and any(map(_is_part, value)):
         return [part for item in value for part in _parts(item, trust)]
     return [TextPart(_to_json(value), trust)]
+
+
+def _is_part(value: Any) -> bool:
+    """Whether it has a part of its own in a list: a part, or the bytes of an image."""
+    if isinstance(value, (bytes, bytearray)):
+        return isinstance(_bytes_part(bytes(value), "tool"), ImagePart)
+    return isinstance(value, (TextPart, ImagePart, FilePart))
 
 
 def _bytes_part(value: bytes, trust: Trust) -> ToolPart:

@@ -114,6 +114,7 @@ async def test_a_structured_output_grows_while_it_streams_and_a_rejected_one_is_
     assert partials[-1].value == {"city": "Oslo", "celsius": 3}
     assert [good.startswith(partial.text) for partial in partials] == [True] * len(partials)
     assert len({partial.text for partial in partials}) == len(set(partials)) == len(partials) > 1
+    assert partials[0].pieces is partials[-1].pieces  # nothing was joined before it was asked for
     assert repr(partials[-1]) == f"PartialOutput({good!r})"
     assert partials[-1] != partials[0]
     assert run.result.output == Report(city="Oslo", celsius=3)

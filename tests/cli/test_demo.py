@@ -93,9 +93,19 @@ def test_an_added_invoice_is_in_the_table(run: Run, data: Path) -> None:
     assert table(result) == {"invoices": ["23", "0", "0", "0", "23 of 23 read"]}
 
 
-def test_a_folder_without_invoices_is_an_error_in_one_sentence(run: Run, tmp_path: Path) -> None:
-    result = run("demo", "--job", "invoices", "--folder", str(tmp_path))
-    assert (result.exit_code, result.stderr) == (1, f"agentkit: there is no .txt file in {tmp_path}\n")
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        (["--job", "invoices"], ".txt"),
+        (["--ask", "Why?"], "CSV, Markdown or text"),
+        (["--job", "handbook", "--ask", "Why?"], "CSV, Markdown or text"),
+    ],
+)
+def test_a_folder_without_files_is_an_error_in_one_sentence(
+    run: Run, tmp_path: Path, options: list[str], kind: str
+) -> None:
+    result = run("demo", "--folder", str(tmp_path), *options)
+    assert (result.exit_code, result.stderr) == (1, f"agentkit: there is no {kind} file in {tmp_path}\n")
 
 
 @pytest.mark.parametrize(

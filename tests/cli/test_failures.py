@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from agentkit.cli.commands import one_line
 from agentkit.emulator import Emulator, Raw
+from agentkit.errors import AgentkitError
 
 Run = Callable[..., Result]
 
@@ -68,11 +70,15 @@ def test_a_retried_invoice_is_named_and_counted(run: Run, no_waits: list[float])
     assert re.search(r"^invoices +24 +0 .* 2 +2  21 of 22 read", result.stdout, re.MULTILINE)
 
 
-def test_a_gateway_that_fails_stops_the_whole_batch(run: Run) -> None:
-    result = run("demo", "--job", "invoices", "--fault", "payment_required:inf")
+def test_a_gateway_that_fails_stops_the_whole_batch(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Emulator(faults=["payment_required:inf"]) as server:
+        monkeypatch.setenv("MY_KEY", server.key)
+        options = ("--model", "toapis", "--base-url", server.url, "--api-key-env", "MY_KEY")
+        result = run("demo", "--job", "invoices", *options)
     assert result.exit_code == 1
     assert re.fullmatch(r"agentkit: toapis answered 402 [^\n]*\n", result.stderr)
     assert ".txt: " not in result.stdout
+    assert 1 <= len(server.requests) <= 8  # those under way; none was begun after the first failure
 
 
 def test_an_unreachable_server_shows_each_wait(run: Run, no_waits: list[float]) -> None:
@@ -161,3 +167,7 @@ def test_a_file_that_may_not_be_read_is_one_sentence(run: Run, data: Path, monke
     result = run("demo", "--job", "invoices", "--folder", str(folder))
     first = folder / "de_01_schreinerei_holm.txt"
     assert (result.exit_code, result.stderr) == (1, f"agentkit: {first} cannot be read: Permission denied\n")
+
+
+def test_a_sentence_on_stderr_is_one_line_without_keys() -> None:
+    assert one_line(AgentkitError("the key sk-0123456789\n  is  wrong")) == "the key [key] is wrong"

@@ -12,6 +12,7 @@ from agentkit import (
     EmptyResponse,
     InvalidOutput,
     MalformedResponse,
+    ModelSettings,
     OutputTypeError,
     Refused,
     RunLimits,
@@ -19,7 +20,8 @@ from agentkit import (
     tool,
 )
 from agentkit.emulator import Call, Emulator, Reply
-from agentkit.messages import AssistantMessage, ToolMessage
+from agentkit.events import OutputRejected
+from agentkit.messages import AssistantMessage, History, ToolMessage, UserMessage
 from agentkit.models import Profile
 
 pytestmark = pytest.mark.anyio
@@ -62,6 +64,40 @@ async def test_an_answer_cut_at_the_output_limit_is_never_used(output: Any) -> N
             await Agent(gateway.model(), output=output).run("Go")
         assert len(gateway.requests) == 1
     assert caught.value.partial == ADA
+
+
+async def test_an_output_cut_at_the_callers_limit_is_asked_for_once_more_with_a_larger_one() -> None:
+    cut = Reply(text='{"name":"A', finish_reason="length")
+    with Emulator([cut, Reply(text=ADA)]) as gateway:
+        async with Agent(gateway.model(), output=Person, settings=ModelSettings(max_tokens=10)).stream("Go") as run:
+            rejected = [event async for event in run if isinstance(event, OutputRejected)]
+        first, second = (request.body for request in gateway.requests)
+    assert (first.pop("max_tokens"), second.pop("max_tokens")) == (10, 40)
+    assert first == second
+    assert rejected == [OutputRejected(("the answer was cut at max_tokens=10; asked again with 40",), 1)]
+    assert run.result.output == Person(name="Ada")
+    assert run.result.messages == History([UserMessage("Go"), AssistantMessage(ADA)])
+
+
+@pytest.mark.parametrize(
+    ("profile", "limits", "requests"),
+    [
+        (Profile(), RunLimits(), 2),
+        (Profile(max_output=10), RunLimits(), 1),
+        (Profile(), RunLimits(corrections=0), 1),
+    ],
+    ids=["cut again", "no larger one is allowed", "no correction is left"],
+)
+async def test_an_output_that_stays_cut_is_truncated(profile: Profile, limits: RunLimits, requests: int) -> None:
+    def cut(request: Any) -> Reply:
+        return Reply(calls=(Call("final_output", '{"na', id="c"),), finish_reason="length")
+
+    with Emulator(cut) as gateway:
+        model, settings = gateway.model(profile=profile), ModelSettings(max_tokens=10)
+        agent = Agent(model, output=Person, output_mode="tool", settings=settings, limits=limits)
+        with pytest.raises(Truncated):
+            await agent.run("Go")
+        assert len(gateway.requests) == requests
 
 
 async def test_a_call_cut_at_the_output_limit_is_never_run_and_the_history_stays_valid() -> None:

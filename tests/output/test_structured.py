@@ -85,6 +85,7 @@ CASES = {
     "dataclass": Case(Point, '{"x":1,"y":2}', Point(1, 2)),
     "TypedDict": Case(Movie, '{"title":"Alien","year":1979}', {"title": "Alien", "year": 1979}),
     "list": Case(list[Point], '{"value":[{"x":1,"y":2},{"x":3,"y":4}]}', [Point(1, 2), Point(3, 4)]),
+    "list of recursive models": Case(list[Node], '{"value":[{"name":"a","children":[]}]}', [Node(name="a")]),
     "union": Case(Model | Point, '{"value":{"x":1,"y":2}}', Point(1, 2)),
     "optional": Case(Model | None, '{"value":null}', None),
     "int": Case(int, '{"value":7}', 7),
@@ -145,6 +146,21 @@ async def test_a_wrong_output_is_asked_for_again_with_path_and_reason(mode: Any)
     assert problem.startswith("- age: ")
     assert "0" in problem
     assert after == "Give the whole Model again, corrected."
+
+
+@pytest.mark.parametrize(
+    ("definition", "sent", "value"),
+    [
+        ({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}, '{"n":1}', {"n": 1}),
+        ({"type": "integer"}, '{"value":1}', 1),
+    ],
+    ids=["object", "integer"],
+)
+async def test_a_json_schema_may_be_a_reference(definition: Any, sent: str, value: Any) -> None:
+    schema = {"$ref": "#/$defs/Thing", "$defs": {"Thing": definition}}
+    with Emulator([Reply(text=sent)]) as gateway:
+        result = await Agent(gateway.model(), output=schema, output_mode="prompt").run("Go")
+    assert result.output == value
 
 
 @pytest.mark.parametrize("mode", ["json_schema", "prompt"])

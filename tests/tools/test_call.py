@@ -206,3 +206,50 @@ async def test_cancellation_passes_through(threads: DaemonThreads, call_tool: Ca
     finally:
         release.set()
     assert not returned
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_tool_that_cancels_something_of_its_own_does_not_hang_the_run(anyio_backend: str) -> None:
+    import asyncio
+
+    from agentkit import Agent
+    from agentkit.emulator import Call, Emulator, Reply
+
+    @tool
+    async def stop() -> None:
+        inner = asyncio.ensure_future(asyncio.Event().wait())
+        inner.cancel()
+        await inner  # raises CancelledError although nobody cancelled the run
+
+    with Emulator([Reply(calls=(Call("stop", {}),)), Reply(text="done")]) as gateway, anyio.fail_after(5):
+        result = await Agent(gateway.model(), tools=[stop]).run("go")
+    assert isinstance(answer := result.messages[2], ToolMessage)
+    assert (result.output, answer.is_error) == ("done", True)
+
+
+async def test_a_body_may_change_its_arguments_without_changing_the_call(call_tool: CallTool) -> None:
+    @tool
+    def drain(box: dict[str, Any]) -> int:
+        box["items"].clear()
+        return len(box)
+
+    assert (await call_tool(drain, {"box": {"items": [1]}})).call.arguments == {"box": {"items": [1]}}
+
+
+@pytest.mark.parametrize("number", ["1e999", "NaN", "-Infinity"])
+async def test_a_number_that_json_cannot_say_is_for_the_model_to_correct(number: str) -> None:
+    from agentkit import Agent
+    from agentkit.emulator import Call, Emulator, Reply
+
+    @tool
+    def half(number: float) -> float:
+        return number / 2
+
+    calls = [Call("half", f'{{"number": {number}}}'), Call("half", {"number": 3})]
+    steps = [*(Reply(calls=(call,)) for call in calls), Reply(text="done")]
+    with Emulator(steps) as gateway:
+        result = await Agent(gateway.model(), tools=[half]).run("go")
+    assert isinstance(wrong := result.messages[2], ToolMessage)
+    assert isinstance(right := result.messages[4], ToolMessage)
+    assert wrong.text.startswith("the arguments are not JSON: ")
+    assert (right.text, result.output) == ("1.5", "done")

@@ -83,6 +83,10 @@ def test_a_value_has_one_text(value: Any, text: str) -> None:
 def test_images_and_files_stay_what_they_are() -> None:
     image, document = ImagePart(url="https://example.test/a.png"), FilePart(b"%PDF", "application/pdf", "a.pdf")
     assert result_parts(_PNG, trust="web", limit=9) == (ImagePart(data=_PNG, media_type="image/png", trust="web"),)
+    assert result_parts([_PNG, "one"], trust="tool", limit=99) == (
+        ImagePart(data=_PNG, media_type="image/png", trust="tool"),
+        TextPart("one", "tool"),
+    )
     assert result_parts([image, "two", {"n": 3}, document], trust="tool", limit=99) == (
         dataclasses.replace(image, trust="tool"),
         TextPart("two", "tool"),

@@ -1,12 +1,14 @@
 """A call's arguments as models write them, read into objects."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from agentkit import _json
 
 _DECODER = json.JSONDecoder()
+_HUGE = re.compile(r"[eE]\+?\d{3}|\d{300}")  # a number that may be read as infinity, which JSON cannot say
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def read_arguments(raw: Any) -> list[Arguments]:
     except ValueError as error:
         return _read_sequence(text, error)
     if isinstance(value, dict):
-        return [Arguments(value, text)]
+        return [_repaired(value, text) if _HUGE.search(text) else Arguments(value, text)]
     return [_read_other(value, text)]
 
 
@@ -68,7 +70,7 @@ def _read_other(value: Any, text: str) -> Arguments:
         except ValueError:
             break
     if isinstance(inner, dict):
-        return _repaired(inner)
+        return _repaired(inner, text)
     return Arguments(None, text, f"the arguments are a JSON {_kind(value)}, an object is expected")
 
 
@@ -89,11 +91,15 @@ def _read_sequence(text: str, error: ValueError) -> list[Arguments]:
             position += 1
     if len(values) > 1 and values[0] == {}:
         values = values[1:]
-    return [_repaired(value) for value in values]
+    return [_repaired(value, text) for value in values]
 
 
-def _repaired(value: dict[str, Any]) -> Arguments:
-    return Arguments(value, _json.dumps(value).decode())
+def _repaired(value: dict[str, Any], text: str = "") -> Arguments:
+    """The object under the text that says it; `text` is how the model said it."""
+    try:
+        return Arguments(value, _json.dumps(value).decode())
+    except ValueError as error:  # NaN, or a number beyond every range
+        return Arguments(None, text, f"the arguments are not JSON: {error}")
 
 
 def _kind(value: Any) -> str:

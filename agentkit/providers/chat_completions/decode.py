@@ -38,6 +38,17 @@ class Decoder:
         self._usage: Any = None
         self._fields: dict[str, Any] = {}
         self._done = False
+        self._whole = False  # each call of a plain body is one call, whatever its id
+
+    @property
+    def done(self) -> bool:
+        """Whether `[DONE]` has come, so that nothing can follow."""
+        return self._done
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer is complete, even if more could follow (usage, say)."""
+        return self._done or self._draft.finish is not None
 
     def plain(self, body: bytes) -> ModelResponse:
         """The answer of a body that is one JSON object.
@@ -61,7 +72,7 @@ class Decoder:
         choice = _first_choice(value.get("choices"))
         if choice is None:
             raise MalformedResponse(f"{self._profile.gateway} answered without choices: {_excerpt(body, self._secret)}")
-        self._fields = value
+        self._fields, self._whole = value, True
         self._usage = value.get("usage")
         self._take_choice(choice, ("message", "delta"))
         if not self._draft.finish:
@@ -217,8 +228,11 @@ class Decoder:
         legacy = source.get("function_call")
         if isinstance(legacy, dict) and not calls:
             calls = [{"index": 0, "function": legacy}]
-        for entry in calls:
-            taken = self._draft.add_call(entry) if isinstance(entry, dict) else None
+        for position, entry in enumerate(calls):
+            if not isinstance(entry, dict):
+                continue
+            nameless = not entry.get("id") and not isinstance(entry.get("index"), int)
+            taken = self._draft.add_call(entry, alone=self._whole or (position > 0 and nameless))
             if taken is not None:
                 call, piece = taken
                 deltas.append(ArgumentsDelta(self._draft.calls.index(call), call.name, piece))

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from agentkit import _json
 from agentkit.messages import AssistantMessage, AssistantPart, ReasoningPart, RefusalPart, TextPart, ToolCall
 from agentkit.models import FinishReason
 from agentkit.providers.chat_completions.arguments import Arguments, is_complete, read_arguments
@@ -141,7 +142,7 @@ class Draft:
         if isinstance(arguments, dict):
             call.whole = {**(call.whole or {}), **arguments}
             return call, ""
-        piece = _text(arguments)
+        piece = arguments if isinstance(arguments, str) else _json.dumps(arguments).decode() if arguments else ""
         if piece:
             call.arguments.append(piece)
         return call, piece

@@ -3,7 +3,7 @@
 import ssl
 import time
 import warnings
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from agentkit import telemetry
-from agentkit.errors import BadRequest, ConfigurationError, GatewayError, GatewayTimeout
+from agentkit.errors import BadRequest, ConfigurationError, GatewayError, GatewayTimeout, StreamTruncated
 from agentkit.models import (
     AttemptDiscarded,
     AttemptStarting,
@@ -25,17 +25,26 @@ from agentkit.models import (
     ResponseEvent,
 )
 from agentkit.providers.chat_completions.checks import check_request
-from agentkit.providers.chat_completions.decode import Decoder
+from agentkit.providers.chat_completions.decode import Decoder, Delta
 from agentkit.providers.chat_completions.encode import Encoder
 from agentkit.providers.chat_completions.errors import error_from_response, kept_headers
 from agentkit.providers.gateways import Gateway, gateway_named
 from agentkit.providers.keys import resolve_key
-from agentkit.transport import HttpRequest, HttpResponse, RetryPolicy, ServerSentEvents, Transport, read
+from agentkit.transport import (
+    HttpRequest,
+    HttpResponse,
+    RetryPolicy,
+    ServerSentEvent,
+    ServerSentEvents,
+    Transport,
+    read,
+)
 from agentkit.usage import Usage
 
 if TYPE_CHECKING:
     import httpx
 
+_PATIENCE = 0.5  # seconds for the end of a body after its last event
 _SSE_STARTS = (b"data:", b"event:", b":", b"id:", b"retry:")
 
 
@@ -192,19 +201,23 @@ class ChatCompletionsModel(Respond):
         try:
             async with aclosing(response.chunks()) as chunks:
                 async for chunk in chunks:
-                    for event in parser.feed(chunk):
-                        for delta in decoder.feed(event):
-                            yield delta
+                    for delta in _deltas(parser.feed(chunk), decoder):
+                        yield delta
+                    if decoder.done:
+                        await _drain(chunks)
+                        break
                     if deadline is not None and time.monotonic() > deadline:
                         raise _too_late()
-            for event in parser.close():
-                for delta in decoder.feed(event):
-                    yield delta
-            for delta in decoder.flush():
+            for delta in _deltas(parser.close(), decoder):
                 yield delta
         except GatewayError as error:
-            error.partial = error.partial or decoder.partial()
-            raise
+            # Some servers break the connection, or fall silent, after the last word; the answer is complete then.
+            silent = isinstance(error, (StreamTruncated, GatewayTimeout)) and error.body is None
+            if not (decoder.ended and silent):
+                error.partial = error.partial or decoder.partial()
+                raise
+        for delta in decoder.flush():
+            yield delta
 
     async def _refusal(self, response: HttpResponse) -> GatewayError:
         body = await read(response)
@@ -285,6 +298,18 @@ async def _read(response: HttpResponse, deadline: float | None) -> bytes:
     with anyio.move_on_after(deadline - time.monotonic()):
         return await read(response)
     raise _too_late()
+
+
+def _deltas(events: Iterable[ServerSentEvent], decoder: Decoder) -> Iterator[Delta]:
+    for event in events:
+        yield from decoder.feed(event)
+
+
+async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:
+    """Read to the body's end, so that the connection can be used again; a server that does not end it is left."""
+    with anyio.move_on_after(_PATIENCE):
+        async for _ in chunks:
+            pass
 
 
 def _too_late() -> GatewayTimeout:
