@@ -46,6 +46,7 @@ def watch(event, args):
             return
         seen.append((event, str(args[0]) if args else ""))
 import anyio, typing_extensions, logging, inspect, urllib.parse, json, uuid, ssl, email.utils, random
+sys.dont_write_bytecode = True
 sys.addaudithook(watch)
 import agentkit
 print(seen)

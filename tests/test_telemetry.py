@@ -121,6 +121,13 @@ def test_a_handler_of_the_users_gets_the_fields_as_attributes() -> None:
     assert [_told(record) for record in records] == [("INFO", "tool", {"tool": "add", "seconds": "float"})]
 
 
+def test_a_logger_whose_only_handler_is_agentkits_own_is_nobody_listening(monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = logging.getLogger("agentkit")
+    monkeypatch.setattr(logger, "propagate", False)
+    monkeypatch.setattr(logger, "handle", lambda record: pytest.fail("nobody listens"))
+    telemetry.emit("error", "warning", text="x")
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [

@@ -206,6 +206,23 @@ class Agent(Generic[Deps, Output]):
     ) -> None: ...
     @overload
     def __init__(
+        self: "Agent[D, Any]",
+        model: Model | str,
+        *,
+        output: Mapping[str, Any],
+        deps_type: type[D],
+        instructions: str | Callable[[RunContext[D]], str] | None = None,
+        tools: Iterable[ToolLike] = (),
+        output_mode: OutputMode | None = None,
+        tool_choice: ToolChoice = "auto",
+        limits: RunLimits | None = None,
+        settings: ModelSettings | None = None,
+        parallel_tools: int = 100,
+        name: str = "agent",
+        registry: Registry | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
         self: "Agent[None, Any]",
         model: Model | str,
         *,

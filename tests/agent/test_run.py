@@ -1,5 +1,6 @@
 """A run from prompt to result, over HTTP."""
 
+import gc
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -263,3 +264,10 @@ async def test_what_is_no_model_is_refused_when_entered() -> None:
     with pytest.raises(UsageError, match="is not a model"):
         await agent.__aenter__()
     assert repr(Agent("toapis", tools=[temperature])) == "Agent('toapis', name='agent', tools=['temperature'])"
+
+
+async def test_a_model_may_be_dropped_while_its_loop_goes_on() -> None:
+    """Its connections end with the loop: collected before, they would warn, and warnings are errors here."""
+    with Emulator([Reply(text="hi")]) as gateway:
+        assert (await Agent(gateway.model()).run("Hi")).output == "hi"
+        gc.collect()

@@ -4,7 +4,7 @@
 # pyright: reportUnnecessaryTypeIgnoreComment=true
 
 from dataclasses import dataclass
-from typing import TypedDict, assert_type
+from typing import Any, TypedDict, assert_type
 
 from pydantic import BaseModel
 
@@ -43,6 +43,7 @@ async def the_output_type_is_the_results() -> None:
     assert_type(Agent("m", output=int), Agent[None, int])
     assert_type(Agent("m", output=shout), Agent[None, bytes])
     assert_type(Agent("m", output=shout_later), Agent[None, bytes])
+    assert_type(Agent("m", output={"type": "object"}), Agent[None, Any])
     assert_type(await Agent("m").run("x"), RunResult[str])
     assert_type(await Agent("m", output=Report).run("x"), RunResult[Report])
     assert_type((await Agent("m", output=Report).run("x")).output, Report)
@@ -59,6 +60,8 @@ async def deps_are_required_unless_they_are_none(deps: Deps) -> None:
     assert_type(bound, Agent[Deps, Report])
     assert_type(Agent("m", deps_type=Deps), Agent[Deps, str])
     assert_type(Agent("m", output=shout, deps_type=Deps), Agent[Deps, bytes])
+    assert_type(Agent("m", output=shout_later, deps_type=Deps), Agent[Deps, bytes])
+    assert_type(Agent("m", output={"type": "object"}, deps_type=Deps), Agent[Deps, Any])
     assert_type(await bound.run("x", deps=deps), RunResult[Report])
     assert_type(bound.run_sync("x", deps=deps), RunResult[Report])
     await bound.run("x")  # type: ignore[call-arg]

@@ -220,11 +220,8 @@ class Decoder:
                     self._take_text(part["text"], deltas)
 
     def _take_calls(self, source: Mapping[str, Any], deltas: list[Delta]) -> None:
-        calls = source.get("tool_calls")
-        if isinstance(calls, dict):
-            calls = [calls]
-        if not isinstance(calls, list):
-            calls = []
+        found = source.get("tool_calls")
+        calls: list[Any] = found if isinstance(found, list) else [found] if isinstance(found, dict) else []
         legacy = source.get("function_call")
         if isinstance(legacy, dict) and not calls:
             calls = [{"index": 0, "function": legacy}]

@@ -1,0 +1,57 @@
+"""The README's code runs as printed."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_ten_line_agent_runs_as_printed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", blocks("python")[0]],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "3 degrees, rain" in done.stdout
+
+
+def test_the_failure_lines_are_ones_that_the_command_line_takes() -> None:
+    lines = [line.split("#")[0].split() for line in blocks("sh")[-1].splitlines()]
+    assert len(lines) >= 6
+    for words in lines:
+        assert words[:2] == [".venv/bin/agentkit", "demo"]
+        if "hang" in words:  # it runs until Ctrl-C, which tests/cli presses
+            continue
+        expected = 0 if words[-1] in ("rate_limit:2", "server_error") else 1
+        if words[-1] == "server_error:inf" or words[-1] == "rate_limit:2":  # seconds of waiting, tested in tests/cli
+            continue
+        done = subprocess.run(
+            [sys.executable, "-c", "import sys; from agentkit.cli import main; sys.exit(main())", *words[1:]],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == expected, done.stderr
+
+
+def test_both_commands_make_their_own_environment() -> None:
+    commands = [line for line in README.splitlines() if line.startswith("python3 -m venv .venv && ")]
+    assert [command.rsplit(" && ", 1)[1] for command in commands] == [
+        ".venv/bin/agentkit demo",
+        ".venv/bin/python -m pytest",
+    ]
+
+
+def test_the_code_of_every_guide_is_python() -> None:
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        for code in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            compile(code, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
