@@ -42,7 +42,9 @@ def _described(module: str) -> dict[str, Any]:
     described: dict[str, Any] = {}
     for name in namespace.__all__:
         value = getattr(namespace, name)
-        if isinstance(value, type):
+        if not getattr(value, "__module__", "").startswith("agentkit"):
+            described[name] = None  # an alias or a value: what it can do differs between Python versions
+        elif isinstance(value, type) and not isinstance(value, types.GenericAlias):
             described[name] = {"()": _signature(value), **_members(value)}
         else:
             described[name] = _signature(value)

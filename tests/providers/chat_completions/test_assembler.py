@@ -156,6 +156,16 @@ def test_each_call_of_a_plain_body_is_one_call(calls: list[Any], expected: Calls
     assert calls_of(plain({"content": None, "tool_calls": calls}, "tool_calls")) == expected
 
 
+def test_a_choice_with_both_message_and_delta_is_read_from_the_one_that_counts() -> None:
+    both = {"message": {"content": "whole"}, "delta": {"content": ""}, "finish_reason": "stop"}
+    grown = {"message": {"content": "whole so far"}, "delta": {"content": "piece"}, "finish_reason": "stop"}
+    decoder = Decoder(Profile(), [], {})
+    decoder.feed(event({"choices": [grown]}))
+
+    assert Decoder(Profile(), [], {}).plain(json.dumps({"choices": [both]}).encode()).message.text == "whole"
+    assert decoder.close().message.text == "piece"
+
+
 def test_what_is_wrong_with_arguments_is_said_for_the_model() -> None:
     texts = ["[1]", "7", '"no"', "false", '{"x":']
     problems = [streamed(piece(text, index=0, name="a")).message.tool_calls[0].problem for text in texts]

@@ -50,6 +50,13 @@ def test_nothing_is_sent_that_was_not_asked_for() -> None:
     )
 
 
+def test_the_schema_that_checks_these_bodies_refuses_a_wrong_one(valid_request: Valid) -> None:
+    with pytest.raises(AssertionError, match="'messages' is a required property"):
+        valid_request({"model": "m"})
+    with pytest.raises(AssertionError, match="temperature"):
+        valid_request({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "temperature": 3})
+
+
 def test_streaming_asks_for_usage_unless_the_profile_says_that_it_is_not_taken() -> None:
     request = ModelRequest([UserMessage("Hi")])
 

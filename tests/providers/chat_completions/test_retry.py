@@ -236,7 +236,7 @@ async def test_a_plain_answer_that_is_cut_is_sent_again() -> None:
 
 
 async def test_a_silent_server_is_a_timeout_and_is_sent_again() -> None:
-    request = ModelRequest([UserMessage("Hi")], settings=ModelSettings(timeout=0.2))
+    request = ModelRequest([UserMessage("Hi")], settings=ModelSettings(timeout=0.6))
     with Emulator(ok, faults=["hang"]) as gateway:
         events = await events_of(gateway.model(retry=AT_ONCE), request)
 
