@@ -85,6 +85,7 @@ class GatewayError(AgentkitError):
         headers: the answer's rate-limit, quota and retry headers, lower-case names.
         provider_message: the gateway's own words.
         body: the decoded error object, None when there was none.
+        history: what a run had done when it met this, valid to go on from; None outside of a run.
     """
 
     retryable_by_default: ClassVar[bool] = False
@@ -117,6 +118,7 @@ class GatewayError(AgentkitError):
         self.headers = headers or {}
         self.provider_message = provider_message
         self.body = body
+        self.history: History | None = None
 
 
 class AuthenticationError(GatewayError):

@@ -80,6 +80,7 @@ def test_a_gateway_error_carries_what_is_needed_to_go_on() -> None:
         "headers": {"retry-after": "2.5"},
         "provider_message": "slow down",
         "body": {"error": {}},
+        "history": None,
     }
     assert RateLimited("", retryable=False).retryable is False
     assert GatewayError("").headers == {}

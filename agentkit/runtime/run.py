@@ -185,7 +185,7 @@ class Run:
         """Estimated tokens of the next request; what the server has counted already is taken from it."""
         if self._reported is not None:
             length, tokens = self._reported
-            return tokens + sum(self.history.derived("tokens", _message_tokens)[length:])
+            return tokens + sum(_message_tokens(self.history, index) for index in range(length, len(self.history)))
         if not self._fixed_tokens:
             self._fixed_tokens = estimate(self._instructions or "") + sum(map(_definition_tokens, self._definitions))
         return self._fixed_tokens + sum(self.history.derived("tokens", _message_tokens))

@@ -11,7 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from agentkit import telemetry
-from agentkit.errors import AgentkitError, RunNotFinished
+from agentkit.errors import AgentkitError, GatewayError, RunNotFinished
 from agentkit.messages import History
 from agentkit.runtime.events import Event
 from agentkit.runtime.loop import loop
@@ -65,7 +65,11 @@ class RunStream(Generic[Output]):
     async def __anext__(self) -> Event:
         if not self._entered:
             raise RunNotFinished("enter the stream first: async with agent.stream(...) as run")
-        event = await anext(self._loop)
+        try:
+            event = await anext(self._loop)
+        except GatewayError as error:
+            error.history = self._run.history
+            raise
         if self._run.result is not None:  # what the block does with the answer is not the run's time
             self._wall.deadline = math.inf
         return event

@@ -13,12 +13,13 @@ from agentkit import (
     GatewayTimeout,
     LimitExceeded,
     ModelSettings,
+    QuotaExhausted,
     RetryPolicy,
     RunLimits,
     tool,
 )
-from agentkit.emulator import Call, Emulator, Reply
-from agentkit.messages import ToolMessage
+from agentkit.emulator import Call, Emulator, Fault, Reply
+from agentkit.messages import AssistantMessage, ToolMessage, UserMessage
 from agentkit.models import AttemptStarting, ModelRequest, Profile, Respond, ResponseEvent
 from agentkit.usage import Price, Usage
 
@@ -218,3 +219,14 @@ async def test_a_request_that_times_out_because_the_runs_time_is_over_is_the_lim
     with pytest.raises(LimitExceeded) as caught:
         await Agent(Late(), limits=RunLimits(seconds=0.05)).run("Go")
     assert caught.value.limit == "seconds"
+
+
+async def test_a_run_that_the_gateway_fails_leaves_its_history_on_the_error() -> None:
+    script = [Reply(calls=(Call("step", {"n": 1}),))]
+    with Emulator(script, faults=[Fault("payment_required", skip=1)]) as gateway:
+        with pytest.raises(QuotaExhausted) as caught:
+            await Agent(gateway.model(), tools=[step]).run("go")
+
+    history = caught.value.history
+    assert history is not None
+    assert [type(message) for message in history] == [UserMessage, AssistantMessage, ToolMessage]
