@@ -223,9 +223,11 @@ async def test_a_request_that_times_out_because_the_runs_time_is_over_is_the_lim
 
 async def test_a_run_that_the_gateway_fails_leaves_its_history_on_the_error() -> None:
     script = [Reply(calls=(Call("step", {"n": 1}),))]
-    with Emulator(script, faults=[Fault("payment_required", skip=1)]) as gateway:
-        with pytest.raises(QuotaExhausted) as caught:
-            await Agent(gateway.model(), tools=[step]).run("go")
+    with (
+        Emulator(script, faults=[Fault("payment_required", skip=1)]) as gateway,
+        pytest.raises(QuotaExhausted) as caught,
+    ):
+        await Agent(gateway.model(), tools=[step]).run("go")
 
     history = caught.value.history
     assert history is not None

@@ -142,7 +142,8 @@ def test_a_wrong_key_is_never_printed_even_when_the_server_does(run: Run, monkey
 def test_an_invoice_that_cannot_be_read_does_not_stop_the_others(run: Run, fault: str) -> None:
     result = run("demo", "--job", "invoices", "--fault", fault)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert re.search(r"^invoices .* 0 +2  20 of 22 read; \w+\.txt [a-z ]+; ", result.stdout, re.MULTILINE)
+    # It may hit an invoice that would have needed a re-ask: eight are under way at once.
+    assert re.search(r"^invoices .* 0 +[12]  20 of 22 read; \w+\.txt [a-z ]+; ", result.stdout, re.MULTILINE)
 
 
 def test_an_invoice_that_is_never_valid_is_in_the_table_with_its_reasks(run: Run, data: Path) -> None:
