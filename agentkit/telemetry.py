@@ -1,10 +1,11 @@
 """What agentkit tells the log: structured events on the standard logger `agentkit`, silent until someone listens.
 
 structlog renders them (event name as the message, fields as `extra` of the log record) and is imported on the first
-record that is enabled. Nothing is configured globally. Message content and arguments are never logged.
+record that is enabled. Nothing is configured globally. Message content and arguments are never logged; the text of
+exceptions is.
 
-Events: `request`, `retry`, `response`, `tool`, `turn`, `run`, `warning`; the fields are ids, attempt, finish_reason,
-tokens, cost (USD) and seconds.
+Events: `request`, `retry`, `response`, `tool`, `turn`, `run`, `failure`, `warning`; the fields are ids, attempt,
+finish_reason, tokens, cost (USD) and seconds.
 """
 
 import functools

@@ -291,7 +291,7 @@ class Agent(Generic[Deps, Output]):
             GatewayError: the gateway failed, and no retry helped.
             UsageError: something is wrong before anything was sent.
         """
-        return await run_to_end(self._start(prompt, deps, options))
+        return await self._run_any(prompt, deps, options)
 
     @overload
     def run_sync(

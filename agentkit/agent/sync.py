@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
-from anyio.lowlevel import current_token
+from anyio import from_thread
+from anyio.lowlevel import EventLoopToken, current_token
 
 from agentkit.errors import UsageError
 
@@ -47,17 +48,32 @@ def _in_notebook() -> bool:
 def _in_thread(function: Callable[[], Awaitable[T]]) -> T:
     results: list[T] = []
     errors: list[BaseException] = []
+    running: list[tuple[anyio.CancelScope, EventLoopToken]] = []
+    ended = threading.Event()
     context = contextvars.copy_context()
+
+    async def cancellable() -> None:
+        with anyio.CancelScope() as scope:
+            running.append((scope, current_token()))
+            results.append(await function())
 
     def work() -> None:
         try:
-            results.append(context.run(anyio.run, function))
+            context.run(anyio.run, cancellable)
         except BaseException as error:
             errors.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=work, name="agentkit-run-sync", daemon=True)
-    thread.start()
-    thread.join()
+    threading.Thread(target=work, name="agentkit-run-sync", daemon=True).start()
+    try:
+        ended.wait()
+    except KeyboardInterrupt:  # the cell was interrupted: the run must not go on behind its back
+        if running and not ended.is_set():
+            scope, token = running[0]
+            from_thread.run_sync(scope.cancel, token=token)
+        ended.wait()
+        raise
     if errors:
         raise errors[0]
     return results[0]

@@ -88,12 +88,16 @@ def encode_part(part: Part) -> dict[str, Any]:
             assert_never(part)
 
 
-def decode_part(entry: Mapping[str, Any]) -> Any:
+def decode_part(entry: Any) -> Any:
     """The part of a JSON object.
 
     Raises:
         KeyError, TypeError, ValueError: the object is not a part.
     """
+    if not isinstance(entry, Mapping):
+        raise TypeError(f"a part is a JSON object, this is a {type(entry).__name__}")
+    if not isinstance(entry.get("text", ""), str):
+        raise TypeError(f"the text of a part is a string, this is a {type(entry['text']).__name__}")
     fields = {key: value for key, value in entry.items() if key != "type"}
     if isinstance(fields.get("data"), str):
         fields["data"] = base64.b64decode(fields["data"], validate=True)

@@ -54,7 +54,11 @@ class History(Sequence[Message]):
         return self._view(log, self._length + len(added))
 
     def prefix(self, length: int) -> "History":
-        """The first `length` messages, sharing this log."""
+        """The first `length` messages, sharing this log.
+
+        Raises:
+            ValueError: there are not so many.
+        """
         if not 0 <= length <= self._length:
             raise ValueError(f"a prefix of {length} messages was asked of a history of {self._length}")
         return self._view(self._log, length)

@@ -35,9 +35,13 @@ class ModelResponse:
 
 @dataclass(frozen=True, slots=True)
 class AttemptStarting:
-    """A request is about to be sent; closing the generator here sends nothing. The first has `number` 1."""
+    """A request is about to be sent; closing the generator here sends nothing. The first has `number` 1.
+
+    `max_tokens` is the bound on the output that the request carries, None when it carries none.
+    """
 
     number: int
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

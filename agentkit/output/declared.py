@@ -10,7 +10,16 @@ from typing import Any
 
 from agentkit.context import RunContext
 from agentkit.errors import OutputTypeError, ToolDefinitionError
-from agentkit.schema import FunctionSchema, Validator, for_json_schema, for_type, function_schema, strict_schema
+from agentkit.schema import (
+    FunctionSchema,
+    InvalidValue,
+    Problem,
+    Validator,
+    for_json_schema,
+    for_type,
+    function_schema,
+    strict_schema,
+)
 
 _WRAPPED = "value"  # the key that carries an output that is no object, since every channel wants an object at the root
 
@@ -132,8 +141,6 @@ def _is_context(annotation: Any) -> bool:
 
 
 def _object(decoded: Any) -> Mapping[str, Any]:
-    from agentkit.schema import InvalidValue, Problem
-
     if isinstance(decoded, Mapping):
         return decoded
     raise InvalidValue([Problem((), "an object was expected", decoded)])

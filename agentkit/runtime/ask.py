@@ -40,8 +40,8 @@ async def ask(run: Run, offered: dict[str, Offered], *, stream: bool) -> AsyncGe
         async with aclosing(run.spec.model.events(request, stream=stream)) as events:
             async for event in events:
                 match event:
-                    case AttemptStarting():
-                        attempt.start()
+                    case AttemptStarting(max_tokens=bound):
+                        attempt.start(bound)
                     case AttemptDiscarded(billed=billed):
                         attempt.discard(billed=billed)
                         run.retries += 1
@@ -51,7 +51,7 @@ async def ask(run: Run, offered: dict[str, Offered], *, stream: bool) -> AsyncGe
                         run.take(response)
                     case _:
                         yield event
-                        partial = attempt.partial(event)
+                        partial = attempt.take(event)
                         if partial is not None:
                             yield partial
     except GatewayTimeout as error:
@@ -59,7 +59,7 @@ async def ask(run: Run, offered: dict[str, Offered], *, stream: bool) -> AsyncGe
             raise run.out_of_time() from error
         raise
     except GatewayError as error:
-        telemetry.emit("error", "request failed", run_id=run.run_id, model=run.spec.model.name, text=str(error))
+        telemetry.emit("error", "failure", run_id=run.run_id, model=run.spec.model.name, text=str(error))
         raise
     finally:
         attempt.discard(billed=None)  # one that failed or was cancelled may have been billed
@@ -76,14 +76,14 @@ class _Attempt:
         self._text: list[str] = []
         self._calls: dict[int, list[str]] = {}
 
-    def start(self) -> None:
-        """Hold what it may use.
+    def start(self, bound: int | None) -> None:
+        """Hold what it may use; `bound` is the request's own limit on the output.
 
         Raises:
             LimitReached: it does not fit.
         """
         run = self._run
-        self._held = run.budget.reserve(run.input_tokens(), run.output_tokens(), self._price)
+        self._held = run.budget.reserve(run.input_tokens(), run.output_tokens(bound), self._price)
 
     def settle(self, usage: Usage) -> None:
         if self._held is not None:
@@ -98,7 +98,7 @@ class _Attempt:
             self._held = None
         self._text, self._calls = [], {}
 
-    def partial(self, delta: TextDelta | ReasoningDelta | ArgumentsDelta) -> PartialOutput | None:
+    def take(self, delta: TextDelta | ReasoningDelta | ArgumentsDelta) -> PartialOutput | None:
         """Take a delta, and say what there is of the declared output if it is part of that."""
         match delta:
             case TextDelta(text):
@@ -138,6 +138,10 @@ def _tool_choice(run: Run) -> str | None:
     choice = run.spec.tool_choice
     if run.plan.tool is not None and (choice == "none" or not run.spec.toolset.tools):
         return OUTPUT_TOOL
-    if choice == "none" or run.budget.turns == 1 or (run.choice_corrected and run.budget.turns == 2):
+    if (
+        choice == "none"
+        or run.budget.turns == run.first_turn
+        or (run.choice_corrected and run.budget.turns == run.first_turn + 1)
+    ):
         return choice
     return "auto"

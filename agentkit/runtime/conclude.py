@@ -1,6 +1,7 @@
 """What an answer without open work means: the output, a reason to ask again, or the end of the run."""
 
 import functools
+import inspect
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
@@ -97,7 +98,7 @@ def _refuse_failed(run: Run) -> None:
 def _missing_call(run: Run) -> AskAgain | None:
     """One reminder for a model (or server) that ignored `tool_choice` in the first turn."""
     choice = run.spec.tool_choice
-    if choice in ("auto", "none") or run.budget.turns != 1:
+    if choice in ("auto", "none") or run.budget.turns != run.first_turn:
         return None
     called = [call.name for call in run.open_calls if call.name != OUTPUT_TOOL]
     if choice in called or (choice == "required" and called):
@@ -174,7 +175,7 @@ async def finish(run: Run, concluded: Concluded) -> Concluded | AskAgain:
         value, error = await run.spec.threads.run(functools.partial(declared.body, *args, **kwargs), name=declared.name)
         if error is not None:
             raise error
-        return Concluded(value)
+        return Concluded(await value if inspect.isawaitable(value) else value)
     except ToolRetry as retry:
         return _asked_again(run, declared, Rejected((str(retry),)), None)
 

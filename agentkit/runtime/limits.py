@@ -106,7 +106,7 @@ class Budget:
         tokens = usage.total_tokens if usage.reported else reservation.tokens
         if usage.cost_usd is not None:
             cost: float | None = usage.cost_usd
-        elif price is not None:
+        elif price is not None and usage.reported:
             cost = price.cost(usage)
         else:
             cost = None
@@ -118,10 +118,7 @@ class Budget:
             budget.cost = None if budget.cost is None or cost is None else budget.cost + cost
 
     def discard(self, reservation: Reservation, output_tokens: int, *, billed: bool | None) -> None:
-        """Replace the reservation of a failed attempt:
-
-        Its input and what came of the output count, unless it is free.
-        """
+        """Replace the reservation of a failed attempt: its input and what came of the output, unless it is free."""
         tokens = 0 if billed is False else reservation.input_tokens + output_tokens
         share = tokens / reservation.tokens if reservation.tokens else 0.0
         for budget in self._chain():

@@ -19,7 +19,7 @@ class RunResult(Generic[Output]):
         output: the declared output.
         messages: the whole history, valid to send: give it as `history=` to go on.
         usage: tokens and requests, nested runs included.
-        cost: USD, None where a price is unknown.
+        cost: USD, None where a price or the usage is unknown.
         run_id: the run's id.
         turns: answers of the model.
         tool_calls: executed calls, nested runs included.

@@ -1,5 +1,6 @@
 """One execution of an agent, with all the state that it has."""
 
+import functools
 import math
 import time
 import uuid
@@ -76,6 +77,7 @@ class Run:
         self.warnings: list[str] = []
         self.failures: dict[str, int] = {}  # consecutive corrections per tool
         self.choice_corrected = False
+        self.first_turn = 1  # the one that the caller's tool_choice is for
         self.response: ModelResponse | None = None
         self.result: RunResult[Any] | None = None
         self.open_calls: tuple[ToolCall, ...] = ()
@@ -187,12 +189,14 @@ class Run:
             length, tokens = self._reported
             return tokens + sum(_message_tokens(self.history, index) for index in range(length, len(self.history)))
         if not self._fixed_tokens:
-            self._fixed_tokens = estimate(self._instructions or "") + sum(map(_definition_tokens, self._definitions))
+            self._fixed_tokens = _estimate_once(self._instructions or "") + sum(
+                map(_definition_tokens, self._definitions)
+            )
         return self._fixed_tokens + sum(self.history.derived("tokens", _message_tokens))
 
-    def output_tokens(self) -> int:
-        """How much the next answer may have."""
-        asked, most = self.settings.max_tokens, self.spec.model.profile.max_output
+    def output_tokens(self, asked: int | None) -> int:
+        """How much the next answer may have, when `asked` is the request's own bound."""
+        most = self.spec.model.profile.max_output
         bounds = [bound for bound in (asked, most) if bound is not None]
         return min(bounds) if bounds else _DEFAULT_OUTPUT
 
@@ -212,6 +216,8 @@ class Run:
         self.history = self.history.prefix(len(self.history) - 1)
         self.open_calls, self.answers = (), {}
         self.settings, self._reported = settings, None
+        if self.budget.turns == self.first_turn:
+            self.first_turn += 1
 
     # The end
 
@@ -234,8 +240,7 @@ class Run:
 
     def ended(self, kind: type[RunEnded], text: str, **details: Any) -> RunEnded:
         """The error that ends the run, with everything done so far."""
-        last = self.history[-1] if len(self.history) else None
-        partial = last.text if isinstance(last, AssistantMessage) else None
+        partial = None if self.response is None else self.response.message.text
         return kind(text, history=self.history, usage=self.budget.usage, run_id=self.run_id, partial=partial, **details)
 
     def out_of_time(self) -> LimitReached:
@@ -268,6 +273,12 @@ class Run:
         return AssistantMessage(parts, extra=message.extra) if tuple(parts) != message.parts else message
 
 
+@functools.lru_cache(maxsize=512)
+def _estimate_once(text: str) -> int:
+    """Instructions and tools are the same from run to run."""
+    return estimate(text)
+
+
 def _message_tokens(messages: Sequence[Message], index: int) -> int:
     message = messages[index]
     parts = getattr(message, "parts", None)
@@ -287,7 +298,7 @@ def _message_tokens(messages: Sequence[Message], index: int) -> int:
 
 
 def _definition_tokens(definition: ToolDefinition) -> int:
-    return 8 + estimate(f"{definition.name} {definition.description} {definition.parameters}")
+    return 8 + _estimate_once(f"{definition.name} {definition.description} {definition.parameters}")
 
 
 def _no_spawn(*_: Any) -> None:

@@ -83,6 +83,7 @@ class _Turn:
         self.offered = offered
         self.inbox = _Inbox()
         self.outcomes: dict[int, CallOutcome] = {}
+        self.failed: set[str] = set()  # tools whose calls the model has to correct
 
     def options(self, call: ToolCall) -> ToolOptions | None:
         """What the called tool declares; None for an unknown one."""
@@ -200,7 +201,9 @@ def _weighed(turn: _Turn, item: _Planned, outcome: CallOutcome) -> CallOutcome:
     if outcome.outcome not in ("invalid", "retry"):
         failures.pop(name, None)
         return _with_note(outcome, REMINDER) if item.reminded else outcome
-    failures[name] = failures.get(name, 0) + 1
+    if name not in turn.failed:  # the calls of one turn were made without knowing of each other's failure
+        turn.failed.add(name)
+        failures[name] = failures.get(name, 0) + 1
     options = turn.options(item.call)
     allowed = 1 if options is None else options.retries
     if failures[name] <= allowed:

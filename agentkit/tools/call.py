@@ -77,9 +77,19 @@ async def _timed(
 ) -> CallOutcome:
     options = entry.tool.options
     if options.timeout is None:
-        return await _executed(call, entry, context, threads, args, kwargs)
+        return await _executed(call, entry, context, threads, args, kwargs, entry.tool.function)
+    began: list[bool] = []
+
+    def body(*args: Any, **kwargs: Any) -> Any:
+        began.append(True)
+        return entry.tool.function(*args, **kwargs)
+
     with anyio.move_on_after(options.timeout):
-        return await _executed(call, entry, context, threads, args, kwargs)
+        return await _executed(call, entry, context, threads, args, kwargs, body)
+    if not began:  # a sync body whose turn for a thread never came, or a hook that took the time
+        return answered(
+            call, f"{call.name} was not run: its {options.timeout:g} s passed before it could begin.", "timeout"
+        )
     text = f"{call.name} did not finish within {options.timeout:g} s."
     if options.effect != "read":
         text += " Whether it took effect is unknown."
@@ -93,13 +103,14 @@ async def _executed(
     threads: DaemonThreads,
     args: list[Any],
     kwargs: dict[str, Any],
+    body: Callable[..., Any],
 ) -> CallOutcome:
     tool = entry.tool
     for repeat in range(_REPEATS + 1):
         try:
             for hook in entry.before:
                 await _awaited(hook(context, tool, kwargs))
-            value = await _body(tool, context, threads, args, kwargs)
+            value = await _run_body(tool, body, context, threads, args, kwargs)
             for hook in entry.after:
                 value = await _awaited(hook(context, tool, value))
             return _succeeded(call, tool, value)
@@ -112,14 +123,19 @@ async def _executed(
     raise AssertionError("the last repeat returns")
 
 
-async def _body(
-    tool: AnyTool, context: RunContext[Any], threads: DaemonThreads, args: Sequence[Any], kwargs: Mapping[str, Any]
+async def _run_body(
+    tool: AnyTool,
+    body: Callable[..., Any],
+    context: RunContext[Any],
+    threads: DaemonThreads,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
 ) -> Any:
     if tool.takes_context:
         args = [context, *args]
     if tool.is_async:
-        return await tool.function(*args, **kwargs)
-    function: Callable[[], Any] = functools.partial(tool.function, *args, **kwargs)
+        return await body(*args, **kwargs)
+    function: Callable[[], Any] = functools.partial(body, *args, **kwargs)
     value, error = await threads.run(function, name=tool.name)
     if error is not None:
         if isinstance(error, Exception):

@@ -20,7 +20,8 @@ class ToolOptions:
     Attributes:
         effect: None runs in parallel with everything and is never run twice; `read` may be run again; `write` and
             `external` run in call order among themselves.
-        retries: how often in a row the model may correct a call of this tool (bad arguments, `ToolRetry`).
+        retries: how often in a row the model may correct a call of this tool (bad arguments, `ToolRetry`); after that
+            it is told to go on without it.
         timeout: seconds the body may take; None is no limit but the run's.
         sequential: runs alone: calls before it have ended, calls after it have not begun.
         strict: ask the server to hold to the parameters' schema.

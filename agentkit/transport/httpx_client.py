@@ -200,7 +200,7 @@ def _ssl_context(verify: bool | str) -> ssl.SSLContext:
 
 
 def _translated(error: httpx.HTTPError, url: str) -> GatewayError:
-    host = urlsplit(url).netloc
+    host = urlsplit(url).netloc.rpartition("@")[2]
     if isinstance(error, httpx.ConnectTimeout):
         return GatewayTimeout(f"cannot connect to {host} in time")
     if isinstance(error, httpx.TimeoutException):
@@ -208,7 +208,7 @@ def _translated(error: httpx.HTTPError, url: str) -> GatewayError:
     if isinstance(error, httpx.ConnectError):
         return ConnectionFailed(f"cannot connect to {host}: {_reason(error)}")
     if isinstance(error, httpx.UnsupportedProtocol):
-        return ConnectionFailed(f"{url!r} is not an http or https URL", retryable=False)
+        return ConnectionFailed(f"{urlsplit(url).scheme}://{host} is not an http or https URL", retryable=False)
     return ConnectionFailed(f"{host} closed the connection before it answered: {str(error) or type(error).__name__}")
 
 

@@ -18,7 +18,7 @@ from agentkit import (
     RunLimits,
     tool,
 )
-from agentkit.emulator import Call, Emulator, Fault, Reply
+from agentkit.emulator import Call, Emulator, Fault, Raw, Reply
 from agentkit.messages import AssistantMessage, ToolMessage, UserMessage
 from agentkit.models import AttemptStarting, ModelRequest, Profile, Respond, ResponseEvent
 from agentkit.usage import Price, Usage
@@ -232,3 +232,18 @@ async def test_a_run_that_the_gateway_fails_leaves_its_history_on_the_error() ->
     history = caught.value.history
     assert history is not None
     assert [type(message) for message in history] == [UserMessage, AssistantMessage, ToolMessage]
+
+
+async def test_the_models_own_output_limit_is_reserved_too() -> None:
+    with Emulator([Reply(text="never sent")]) as gateway:
+        model = gateway.model(settings=ModelSettings(max_tokens=5000))
+        with pytest.raises(LimitExceeded, match="limit tokens"):
+            await Agent(model, limits=RunLimits(tokens=4500)).run("go")
+        assert gateway.requests == []
+
+
+async def test_the_cost_is_unknown_when_the_server_reports_no_usage() -> None:
+    body = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
+    with Emulator([Raw((body,))]) as gateway:
+        result = await Agent(gateway.model()).run("go")
+    assert (result.output, result.cost) == ("hi", None)

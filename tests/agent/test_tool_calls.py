@@ -502,3 +502,16 @@ async def test_started_and_finished_come_for_each_call_and_skipped_ones_are_only
         (type(event).__name__, event.call.id, event.outcome if isinstance(event, ToolFinished) else None)
         for event in events
     ] == [("ToolFinished", "b", "skipped"), ("ToolStarted", "a", None), ("ToolFinished", "a", "ok")]
+
+
+async def test_two_bad_calls_in_one_turn_are_one_failure() -> None:
+    @tool
+    def double(n: int) -> int:
+        return 2 * n
+
+    bad = Call("double", {"n": "x"})
+    with Emulator([Reply(calls=(bad, bad)), Reply(text="ok")]) as gateway:
+        result = await Agent(gateway.model(), tools=[double]).run("go")
+    answers = [message.text for message in result.messages if isinstance(message, ToolMessage)]
+    assert len(answers) == 2
+    assert not any("go on without it" in answer for answer in answers)

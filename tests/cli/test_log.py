@@ -54,7 +54,7 @@ def test_a_failure_is_a_line_of_the_log_too(run: Run) -> None:
     result = run("demo", "--job", "handbook", "--log", "json", "--fault", "payment_required")
     assert result.exit_code == 1
     *_, failed, ended, last = entries(result)
-    assert (failed["event"], ended["event"], ended["outcome"]) == ("request failed", "run", "QuotaExhausted")
+    assert (failed["event"], ended["event"], ended["outcome"]) == ("failure", "run", "QuotaExhausted")
     assert last == {
         "event": "ended",
         "level": "error",

@@ -14,16 +14,22 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_ten_line_agent_runs_as_printed() -> None:
+def test_the_python_blocks_run_as_printed() -> None:
+    printed = [ran(block) for block in blocks("python")]
+    assert "3 degrees, rain" in printed[0]
+    assert printed[1].startswith("vendor='Acme Ltd' total=12.5 ")
+
+
+def ran(code: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", blocks("python")[0]],
+        [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "3 degrees, rain" in done.stdout
+    return done.stdout
 
 
 def test_the_failure_lines_are_ones_that_the_command_line_takes() -> None:

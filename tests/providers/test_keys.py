@@ -117,3 +117,10 @@ async def test_an_answer_that_repeats_the_key_does_not_bring_it_into_the_error(s
 
     assert SECRET not in repr(vars(caught.value)) + str(caught.value)
     assert "[key]" in str(caught.value)
+
+
+def test_a_password_in_a_base_url_is_refused_without_being_shown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        ChatCompletionsModel("m", base_url="http://user:hunter2@127.0.0.1:9/v1")
+    assert "hunter2" not in str(caught.value)
+    assert "base_url= holds a user or password" in str(caught.value)

@@ -306,7 +306,7 @@ async def test_a_host_that_cannot_be_resolved_is_said_to_be_that() -> None:
 async def test_a_url_that_is_none_is_refused_and_not_retried() -> None:
     odd, empty = await failure(Transport(), "ftp://127.0.0.1/v1"), await failure(Transport(), "http://127.0.0.1:x/v1")
 
-    assert (str(odd), odd.retryable) == ("'ftp://127.0.0.1/v1' is not an http or https URL", False)
+    assert (str(odd), odd.retryable) == ("ftp://127.0.0.1 is not an http or https URL", False)
     assert (str(empty), empty.retryable) == (
         "'http://127.0.0.1:x/v1' is not a URL that can be reached: Invalid port: 'x'",
         False,

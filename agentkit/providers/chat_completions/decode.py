@@ -285,13 +285,10 @@ class Decoder:
 
 
 def _first_choice(choices: Any) -> Mapping[str, Any] | None:
-    """The choice with index 0, or the first: a run has one answer, whatever `n` a server may have used."""
+    """The choice with index 0: a run has one answer, whatever `n` a server may have used."""
     if not isinstance(choices, list):
         return None
-    for choice in choices:
-        if isinstance(choice, dict) and not choice.get("index"):
-            return choice
-    return None
+    return next((choice for choice in choices if isinstance(choice, dict) and not choice.get("index")), None)
 
 
 def _thinking(value: Any) -> str:

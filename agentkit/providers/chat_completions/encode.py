@@ -176,8 +176,8 @@ def _encode_user(parts: Sequence[UserPart], index: int, profile: Profile) -> Any
         return parts[0].text
     said = [part for part in parts if not isinstance(part, TextPart) or part.text.strip()]
     _refuse_empty(said, index, profile)
-    _refuse_images(parts, index, profile)
-    return [_encode_user_part(part) for part in parts]
+    _refuse_images(said, index, profile)
+    return [_encode_user_part(part) for part in said]
 
 
 def _encode_user_part(part: UserPart) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def error_from_object(
     words = found.message
     code = found.code or found.type
     named = " ".join(filter(None, (str(status) if status else "an error", f"({code})" if code else "")))
-    retry_after = _retry_after(headers, found) if kind.retryable_by_default else None
+    retry_after = _retry_after(headers, found, limited=kind is RateLimited) if kind.retryable_by_default else None
     advice = _ADVICE[kind if kind in _ADVICE else BadRequest]
     return kind(
         f"{gateway} answered {named}: {_sentence(words)} {advice[0].upper()}{advice[1:]}.",
@@ -263,8 +263,12 @@ _NAMES: tuple[tuple[re.Pattern[str], type[GatewayError]], ...] = (
 )
 
 
-def _retry_after(headers: Mapping[str, str], found: _Envelope) -> float | None:
-    """Seconds the server asks to wait, from the first place that says it."""
+def _retry_after(headers: Mapping[str, str], found: _Envelope, *, limited: bool) -> float | None:
+    """Seconds the server asks to wait, from the first place that says it.
+
+    Reset headers come with every answer of some gateways: they are about a wait only when the error is a rate limit,
+    and then only those of the limits that are used up.
+    """
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = headers.get(name, "").strip()
         if text:
@@ -276,7 +280,10 @@ def _retry_after(headers: Mapping[str, str], found: _Envelope) -> float | None:
     resets = [
         seconds
         for name, value in headers.items()
-        if "ratelimit-reset" in name and (seconds := _reset(value)) is not None
+        if limited
+        and "ratelimit-reset" in name
+        and not _has_left(headers.get(name.replace("reset", "remaining"), ""))
+        and (seconds := _reset(value)) is not None
     ]
     if resets:
         return max(resets)
@@ -284,6 +291,13 @@ def _retry_after(headers: Mapping[str, str], found: _Envelope) -> float | None:
         r"(?:try again|retry) (?:in|after) ((?:\d+(?:\.\d+)?\s*(?:ms|s|m|h)[a-z]*\s*)+)", found.message, re.I
     )
     return _duration(said[1]) if said else None
+
+
+def _has_left(remaining: str) -> bool:
+    try:
+        return float(remaining) > 0
+    except ValueError:
+        return False
 
 
 def _seconds(text: str) -> float | None:

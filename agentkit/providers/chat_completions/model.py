@@ -53,8 +53,8 @@ class ChatCompletionsModel(Respond):
 
     `base_url` is what comes before `/chat/completions`; it may be left out with `gateway`, the name of a preset, whose
     key variable, limits and prices then hold as well. `profile` says otherwise what the model accepts. `settings` hold
-    for each request unless it has its own. `transport` shares connections with other models; `http_client`, `proxy` and
-    `verify` are ways to make one.
+    for each request unless it has its own. `transport` shares connections with other models, and stays the caller's to
+    close; `http_client`, `proxy` and `verify` are ways to make one.
 
     Making one does no I/O and reads no environment: the key is looked up at the first request.
 
@@ -82,6 +82,10 @@ class ChatCompletionsModel(Respond):
         if preset is None and base_url is None:
             raise ConfigurationError(f"model {model!r} needs base_url=, or gateway= with the name of a known one")
         url = base_url if base_url is not None else preset.base_url if preset is not None else ""
+        if "@" in url.partition("://")[2].partition("/")[0]:  # not shown: it may be a secret
+            raise ConfigurationError(
+                "base_url= holds a user or password, which is not sent: leave it out, and pass headers= or http_client="
+            )
         if not _is_http(url):
             raise ConfigurationError(f"base_url={url!r} is not an http or https URL, such as 'https://host/v1'")
         self.model = model
@@ -94,6 +98,7 @@ class ChatCompletionsModel(Respond):
         self._profile = profile or (preset.profile_of(model) if preset else Profile(gateway=_host(url)))
         self._settings = settings or ModelSettings()
         self._retry = retry or RetryPolicy()
+        self._shared = transport is not None
         self._transport = transport or Transport(http_client=http_client, proxy=proxy, verify=verify)
         self._encoder = Encoder(model, self._profile)
         self._warned = False
@@ -110,10 +115,7 @@ class ChatCompletionsModel(Respond):
         return self._profile
 
     async def events(self, request: ModelRequest, *, stream: bool) -> AsyncGenerator[ResponseEvent, None]:
-        """See `Model.events`. Attempts follow the retry policy;
-
-        Nothing is repeated once a delta was given, unless it says so.
-        """
+        """See `Model.events`. Attempts follow the retry policy; once a delta was given, only if it says so."""
         settings = self._settings.merged(request.settings)
         if settings is not request.settings:
             request = _with_settings(request, settings)
@@ -123,7 +125,7 @@ class ChatCompletionsModel(Respond):
         headers = self._request_headers()
         number = 1
         while True:
-            yield AttemptStarting(number)
+            yield AttemptStarting(number, settings.max_tokens)
             shown = False
             try:
                 async with aclosing(self._attempt(request, body, headers, stream=stream)) as attempt:
@@ -148,7 +150,7 @@ class ChatCompletionsModel(Respond):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._entered -= 1
-        if self._entered == 0 and self._active == 0:
+        if self._entered == 0 and self._active == 0 and not self._shared:
             await self._transport.aclose()
 
     def __repr__(self) -> str:

@@ -25,7 +25,7 @@ MODELS = {
 async def starts(model: ChatCompletionsModel, request: ModelRequest) -> bool:
     """Whether the request gets as far as its first attempt; nothing is sent."""
     async with aclosing(model.events(request, stream=False)) as events:
-        return await anext(events) == AttemptStarting(1)
+        return await anext(events) == AttemptStarting(1, request.settings.max_tokens)
 
 
 def preset(gateway: str) -> ChatCompletionsModel:

@@ -337,3 +337,17 @@ def test_a_page_of_100_kilobytes_becomes_one_short_sentence() -> None:
 )
 def test_the_text_says_trigger_fix_and_retry_as_the_gateways_pages_do(status: int, body: Any, sentence: str) -> None:
     assert str(answer(status, body)) == sentence
+
+
+def test_reset_headers_delay_a_rate_limit_only_and_only_where_nothing_is_left() -> None:
+    headers = {
+        "x-ratelimit-reset-requests": "14m24s",
+        "x-ratelimit-remaining-requests": "9",
+        "x-ratelimit-reset-tokens": "2s",
+        "x-ratelimit-remaining-tokens": "0",
+    }
+    waits = [
+        error_from_response(status, headers, b'{"error":{"message":"no"}}', gateway="host").retry_after
+        for status in (429, 500, 503)
+    ]
+    assert waits == [2.0, None, None]
