@@ -199,7 +199,8 @@ def _weighed(turn: _Turn, item: _Planned, outcome: CallOutcome) -> CallOutcome:
     """Count what the model has to correct, and add to the answer what it should know."""
     name, failures = item.call.name, turn.run.failures
     if outcome.outcome not in ("invalid", "retry"):
-        failures.pop(name, None)
+        if name not in turn.failed:
+            failures.pop(name, None)
         return _with_note(outcome, REMINDER) if item.reminded else outcome
     if name not in turn.failed:  # the calls of one turn were made without knowing of each other's failure
         turn.failed.add(name)

@@ -505,13 +505,13 @@ async def test_started_and_finished_come_for_each_call_and_skipped_ones_are_only
 
 
 async def test_two_bad_calls_in_one_turn_are_one_failure() -> None:
-    @tool
+    @tool(sequential=True)
     def double(n: int) -> int:
         return 2 * n
 
-    bad = Call("double", {"n": "x"})
-    with Emulator([Reply(calls=(bad, bad)), Reply(text="ok")]) as gateway:
+    bad, good = Call("double", {"n": "x"}), Call("double", {"n": 1})
+    with Emulator([Reply(calls=(bad, good, bad)), Reply(text="ok")]) as gateway:
         result = await Agent(gateway.model(), tools=[double]).run("go")
     answers = [message.text for message in result.messages if isinstance(message, ToolMessage)]
-    assert len(answers) == 2
+    assert (len(answers), answers[1]) == (3, "2")
     assert not any("go on without it" in answer for answer in answers)
