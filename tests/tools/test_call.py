@@ -1,14 +1,15 @@
 """One call: what becomes of bad arguments, exceptions, time-outs and cancellation."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import anyio
 import pytest
 
-from agentkit import ToolRetry, tool
+from agentkit import RunContext, ToolRetry, Toolset, tool
 from agentkit.messages import TextPart, ToolCall, ToolMessage
-from agentkit.tools import CallOutcome, DaemonThreads
+from agentkit.tools import CallOutcome, DaemonThreads, run_call
 
 pytestmark = pytest.mark.anyio
 CallTool = Callable[..., Any]
@@ -34,9 +35,6 @@ async def test_an_unknown_tool_is_answered_with_the_known_ones(call_tool: CallTo
 
 
 async def test_a_call_where_there_are_no_tools_is_told_so(threads: DaemonThreads) -> None:
-    from agentkit import RunContext
-    from agentkit.tools import run_call
-
     class Scope:
         run_id = ""
         depth = 0
@@ -253,3 +251,36 @@ async def test_a_number_that_json_cannot_say_is_for_the_model_to_correct(number:
     assert isinstance(right := result.messages[4], ToolMessage)
     assert wrong.text.startswith("the arguments are not JSON: ")
     assert (right.text, result.output) == ("1.5", "done")
+
+
+async def test_a_sync_tool_whose_turn_never_came_is_told_as_not_run() -> None:
+    release = threading.Event()
+    ran: list[int] = []
+
+    @tool
+    def hold() -> None:
+        release.wait(5)
+
+    @tool(timeout=0.05)
+    def late() -> None:
+        ran.append(1)
+
+    threads = DaemonThreads(1)
+    context: RunContext[Any] = RunContext(None, _Nowhere())
+    offered = {entry.tool.name: entry for entry in Toolset([hold, late]).offered()}
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run_call, ToolCall("1", "hold", {}), offered, context, threads)
+            await anyio.wait_all_tasks_blocked()
+            outcome = await run_call(ToolCall("2", "late", {}), offered, context, threads)
+            release.set()
+    assert outcome.message.text == "late was not run: its 0.05 s passed before it could begin."
+    assert ran == []
+
+
+class _Nowhere:
+    """A scope that nothing is asked of."""
+
+    run_id = "run"
+    depth = 0
+    budget = None

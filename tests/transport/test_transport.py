@@ -413,3 +413,15 @@ def test_plain_asyncio_without_anyio_run_works_too() -> None:
         response = asyncio.run(gateway.model().respond(HI))
 
     assert response.message.text == "Hello"
+
+
+@pytest.mark.anyio
+async def test_a_model_leaves_a_transport_that_it_was_given_open() -> None:
+    transport = Transport()
+    with Emulator([Reply("one"), Reply("two")]) as gateway:
+        first, second = gateway.model(transport=transport), gateway.model(transport=transport)
+        async with first:
+            await first.respond(ModelRequest([UserMessage("Hi")]))
+        await second.respond(ModelRequest([UserMessage("Hi")]))
+        assert gateway.connections == 1
+    await transport.aclose()
