@@ -9,9 +9,9 @@ from agentkit.errors import GatewayError, MalformedResponse, Overloaded, ServerE
 from agentkit.messages import AssistantMessage
 from agentkit.models import ArgumentsDelta, ModelResponse, Profile, ReasoningDelta, TextDelta
 from agentkit.providers.chat_completions.draft import Draft
-from agentkit.providers.chat_completions.errors import error_from_object
 from agentkit.providers.chat_completions.thinking import Split, ThinkTags
-from agentkit.providers.chat_completions.usage import decode_usage
+from agentkit.providers.errors import error_from_object
+from agentkit.providers.usage import decode_usage
 from agentkit.telemetry import redact
 from agentkit.transport import ServerSentEvent
 

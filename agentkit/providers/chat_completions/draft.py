@@ -10,7 +10,7 @@ from typing import Any
 from agentkit import _json
 from agentkit.messages import AssistantMessage, AssistantPart, ReasoningPart, RefusalPart, TextPart, ToolCall
 from agentkit.models import FinishReason
-from agentkit.providers.chat_completions.arguments import Arguments, is_complete, read_arguments
+from agentkit.providers.arguments import Arguments, is_complete, read_arguments
 
 _FINISH: Mapping[str, FinishReason] = {
     "stop": "stop", "eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop",

@@ -24,10 +24,10 @@ from agentkit.models import (
     ResponseCompleted,
     ResponseEvent,
 )
-from agentkit.providers.chat_completions.checks import check_request
 from agentkit.providers.chat_completions.decode import Decoder, Delta
 from agentkit.providers.chat_completions.encode import Encoder
-from agentkit.providers.chat_completions.errors import error_from_response, kept_headers
+from agentkit.providers.checks import check_request
+from agentkit.providers.errors import error_from_response, kept_headers
 from agentkit.providers.gateways import Gateway, gateway_named
 from agentkit.providers.keys import resolve_key
 from agentkit.transport import (

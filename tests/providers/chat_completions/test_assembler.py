@@ -10,7 +10,7 @@ from agentkit.errors import GatewayError, MalformedResponse, Overloaded, ServerE
 from agentkit.messages import AssistantMessage, ReasoningPart, TextPart
 from agentkit.models import ArgumentsDelta, ModelResponse, Profile, ReasoningDelta, TextDelta
 from agentkit.providers.chat_completions.decode import Decoder, Delta
-from agentkit.providers.chat_completions.usage import decode_usage
+from agentkit.providers.usage import decode_usage
 from agentkit.transport import ServerSentEvent
 
 Calls = list[tuple[str, Any]]

@@ -16,7 +16,7 @@ import pytest
 from agentkit.errors import GatewayError
 from agentkit.models import ModelResponse, Profile
 from agentkit.providers.chat_completions.decode import Decoder
-from agentkit.providers.chat_completions.errors import error_from_response
+from agentkit.providers.errors import error_from_response
 from agentkit.transport import ServerSentEvents
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference"

@@ -17,7 +17,7 @@ from agentkit.messages import AssistantMessage, ToolCall, UserMessage
 from agentkit.models import ModelRequest, ModelResponse, Profile
 from agentkit.providers import ChatCompletionsModel
 from agentkit.providers.chat_completions.decode import Decoder
-from agentkit.providers.chat_completions.usage import decode_usage
+from agentkit.providers.usage import decode_usage
 from agentkit.transport import RetryPolicy, ServerSentEvents
 
 from .wire_samples import SAMPLES, TOOLS, Outcome, Sample, outcome_of

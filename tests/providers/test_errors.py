@@ -22,7 +22,7 @@ from agentkit.errors import (
     RateLimited,
     ServerError,
 )
-from agentkit.providers.chat_completions.errors import error_from_object, error_from_response
+from agentkit.providers.errors import error_from_object, error_from_response
 
 
 @dataclass(frozen=True, slots=True)
