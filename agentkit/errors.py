@@ -86,6 +86,7 @@ class GatewayError(AgentkitError):
         provider_message: the gateway's own words.
         body: the decoded error object, None when there was none.
         history: what a run had done when it met this, valid to go on from; None outside of a run.
+        learned: what the model's profile knows since this refusal, in words; a request planned anew may be taken.
     """
 
     retryable_by_default: ClassVar[bool] = False
@@ -119,6 +120,7 @@ class GatewayError(AgentkitError):
         self.provider_message = provider_message
         self.body = body
         self.history: History | None = None
+        self.learned: str | None = None
 
 
 class AuthenticationError(GatewayError):

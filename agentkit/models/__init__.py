@@ -1,7 +1,15 @@
 """Models: who answers a request, what is asked, what comes back."""
 
 from agentkit.models.model import Model, Respond
-from agentkit.models.profile import ALL_OUTPUT_MODES, ALL_TOOL_CHOICES, OutputMode, Profile, Range
+from agentkit.models.profile import (
+    ALL_OUTPUT_MODES,
+    ALL_TOOL_CHOICES,
+    OutputMode,
+    Profile,
+    Range,
+    SystemRole,
+    TokenField,
+)
 from agentkit.models.request import ModelRequest, ResponseFormat, ToolChoice, ToolDefinition
 from agentkit.models.response import (
     ArgumentsDelta,
@@ -14,10 +22,11 @@ from agentkit.models.response import (
     ResponseEvent,
     TextDelta,
 )
-from agentkit.models.settings import ModelSettings, ReasoningEffort
+from agentkit.models.settings import ALL_EFFORTS, ModelSettings, ReasoningEffort
 from agentkit.usage import Price, Usage
 
 __all__ = [
+    "ALL_EFFORTS",
     "ALL_OUTPUT_MODES",
     "ALL_TOOL_CHOICES",
     "ArgumentsDelta",
@@ -38,7 +47,9 @@ __all__ = [
     "ResponseCompleted",
     "ResponseEvent",
     "ResponseFormat",
+    "SystemRole",
     "TextDelta",
+    "TokenField",
     "ToolChoice",
     "ToolDefinition",
     "Usage",

@@ -1,13 +1,20 @@
 """What one model at one gateway accepts: declared by a preset or the user, never guessed from a name."""
 
+import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeAlias
 
+from agentkit import _json
+from agentkit.errors import ConfigurationError
+from agentkit.models.settings import ALL_EFFORTS, ReasoningEffort
 from agentkit.usage import Price
 
 OutputMode: TypeAlias = Literal["json_schema", "json_object", "tool", "prompt"]
 """How structured output is asked for: a response_format, a tool whose arguments are the output, or words alone."""
+
+TokenField: TypeAlias = Literal["max_tokens", "max_completion_tokens"]
+SystemRole: TypeAlias = Literal["system", "developer", "user"]
 
 ALL_OUTPUT_MODES: tuple[OutputMode, ...] = ("json_schema", "json_object", "tool", "prompt")
 ALL_TOOL_CHOICES: frozenset[str] = frozenset({"auto", "required", "none", "named"})
@@ -48,6 +55,11 @@ class Profile:
         think_tags: whether a leading `<think>...</think>` of the text is reasoning.
         text_tool_calls: whether a call written into the text as `<tool_call>{...}</tool_call>` is taken as a call.
         replay_reasoning: whether reasoning goes back in the field it came in.
+        system_role: the role that carries instructions.
+        tool_id_length: how many letters and digits the id of a call must have; None takes any id.
+        efforts: the levels of reasoning_effort that are taken; the nearest one is sent in another's place.
+        effort_with_tools: whether reasoning_effort goes with tools; where not, "none" is sent with them.
+        dropped: settings, and names of `settings.extra`, that the server refused; they are left out with a warning.
         price: USD per million tokens, None when the page names none.
         reports_cost: whether the gateway reports cost in usage, so that no price is needed.
         failures_billed: whether the gateway charges for failed requests, None when not documented.
@@ -56,7 +68,7 @@ class Profile:
     gateway: str = "the server"
     context: int | None = None
     max_output: int | None = None
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    max_tokens_field: TokenField = "max_tokens"
     ranges: Mapping[str, Range] = field(default_factory=lambda: _OPENAI_RANGES)
     max_stop: int = 4
     unsupported: frozenset[str] = frozenset()
@@ -70,6 +82,77 @@ class Profile:
     think_tags: bool = True
     text_tool_calls: bool = False
     replay_reasoning: bool = True
+    system_role: SystemRole = "system"
+    tool_id_length: int | None = None
+    efforts: tuple[ReasoningEffort, ...] = ALL_EFFORTS
+    effort_with_tools: bool = True
+    dropped: frozenset[str] = frozenset()
     price: Price | None = None
     reports_cost: bool = False
     failures_billed: bool | None = None
+
+    def to_json(self) -> str:
+        """What differs from a profile that says nothing, as a JSON object; `from_json` gives back an equal profile."""
+        said: dict[str, Any] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value != getattr(_SAYS_NOTHING, each.name):
+                said[each.name] = _plain(value)
+        return _json.dumps(said).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Profile":
+        """The profile that `to_json` wrote.
+
+        Raises:
+            ConfigurationError: the text is not such an object; the message names the field.
+        """
+        try:
+            said = _json.loads(text)
+        except ValueError as error:
+            raise ConfigurationError(f"this is no saved profile: it is not JSON: {error}") from error
+        known = {each.name for each in fields(cls)}
+        if not isinstance(said, dict) or not said.keys() <= known:
+            odd = sorted(said.keys() - known) if isinstance(said, dict) else said
+            raise ConfigurationError(
+                f"this is no saved profile: {odd!r} is not known; it has {', '.join(sorted(known))}"
+            )
+        try:
+            return cls(**{name: _READERS.get(name, _as_is)(value) for name, value in said.items()})
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            raise ConfigurationError(f"this is no saved profile: {error}") from error
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, Price):
+        return {each.name: _plain(found) for each in fields(value) if (found := getattr(value, each.name)) is not None}
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _ranges(value: Any) -> Mapping[str, Range]:
+    return {name: (low, high) for name, (low, high) in value.items()}
+
+
+def _price(value: Any) -> Price:
+    dated = {"as_of": datetime.date.fromisoformat(value["as_of"])} if "as_of" in value else {}
+    return Price(**{**value, **dated})
+
+
+_READERS: Mapping[str, Any] = {
+    "unsupported": frozenset,
+    "tool_choices": frozenset,
+    "dropped": frozenset,
+    "output_modes": tuple,
+    "efforts": tuple,
+    "ranges": _ranges,
+    "price": _price,
+}
+_SAYS_NOTHING = Profile()

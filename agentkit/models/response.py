@@ -75,7 +75,7 @@ class AttemptDiscarded:
     """An attempt failed and another follows after `wait` seconds. All deltas since its `AttemptStarting` are void.
 
     `billed` is None where the gateway does not document whether it charges for it; `of` is how many retries there can
-    be.
+    be. `mended` says what the next attempt does otherwise, when the server refused a parameter; it is then no retry.
     """
 
     error: GatewayError
@@ -84,6 +84,7 @@ class AttemptDiscarded:
     number: int
     of: int
     wait: float
+    mended: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

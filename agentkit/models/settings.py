@@ -6,6 +6,9 @@ from typing import Any, Literal, TypeAlias
 
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
+ALL_EFFORTS: tuple[ReasoningEffort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""From least to most."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:

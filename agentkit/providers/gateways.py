@@ -8,20 +8,29 @@ fine-tuned ones included, pass through with the gateway's general profile.
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from agentkit.errors import ConfigurationError
 from agentkit.models import Profile
 from agentkit.usage import Price
+
+Surface: TypeAlias = Literal["chat_completions", "responses", "messages", "tasks"]
 
 _NO_PROFILES: Mapping[str, Profile] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """A preset. `key_required` is False for local servers; `default_model` stands for the gateway's name alone."""
+    """A preset.
+
+    `surface` is the API that it is asked through. `key_header` carries the key (`authorization` as a Bearer token).
+    `key_required` is False for local servers; `default_model` stands for the gateway's name alone.
+    """
 
     name: str
     base_url: str
+    surface: Surface = "chat_completions"
+    key_header: str = "authorization"
     key_variable: str | None = None
     key_required: bool = True
     default_model: str | None = None

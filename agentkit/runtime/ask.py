@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import assert_never
 
 from agentkit import telemetry
-from agentkit.errors import GatewayError, GatewayTimeout
+from agentkit.errors import BadRequest, GatewayError, GatewayTimeout
 from agentkit.models import (
     ArgumentsDelta,
     AttemptDiscarded,
@@ -30,10 +30,28 @@ _CLOCK = 0.02  # seconds by which two clocks may disagree on whether the run's t
 async def ask(run: Run, offered: dict[str, Offered], *, stream: bool) -> AsyncGenerator[Event, None]:
     """Send the history, yield what comes, leave the answer in `run`.
 
+    A server that refuses the way in which the output was asked for is asked once more in the next way; that costs a
+    request and no correction.
+
     Raises:
         LimitReached: before an attempt that does not fit; it was not sent.
         GatewayError: no attempt succeeded.
     """
+    while True:
+        try:
+            async with aclosing(_ask(run, offered, stream=stream)) as events:
+                async for event in events:
+                    yield event
+            return
+        except BadRequest as error:
+            if error.learned is None or not run.replan():
+                telemetry.emit("error", "failure", run_id=run.run_id, model=run.spec.model.name, text=str(error))
+                raise
+            discarded = AttemptDiscarded(error, Usage(requests=1), error.billed, 1, 0, 0.0, error.learned)
+        yield discarded
+
+
+async def _ask(run: Run, offered: dict[str, Offered], *, stream: bool) -> AsyncGenerator[Event, None]:
     request = _request(run, offered)
     attempt = _Attempt(run)
     try:
@@ -42,9 +60,9 @@ async def ask(run: Run, offered: dict[str, Offered], *, stream: bool) -> AsyncGe
                 match event:
                     case AttemptStarting(max_tokens=bound):
                         attempt.start(bound)
-                    case AttemptDiscarded(billed=billed):
+                    case AttemptDiscarded(billed=billed, mended=mended):
                         attempt.discard(billed=billed)
-                        run.retries += 1
+                        run.retries += mended is None
                         yield event
                     case ResponseCompleted(response):
                         attempt.settle(response.usage)
@@ -57,6 +75,8 @@ async def ask(run: Run, offered: dict[str, Offered], *, stream: bool) -> AsyncGe
     except GatewayTimeout as error:
         if run.deadline is not None and time.monotonic() > run.deadline - _CLOCK:
             raise run.out_of_time() from error
+        raise
+    except BadRequest:
         raise
     except GatewayError as error:
         telemetry.emit("error", "failure", run_id=run.run_id, model=run.spec.model.name, text=str(error))

@@ -86,7 +86,7 @@ class Run:
         self.started = 0.0
         self.deadline: float | None = None
         self.plan = Plan(None)
-        self._instructions: str | None = None
+        self._told: str | None = None
         self._reported: tuple[int, int] | None = None  # history length, and the tokens that the server counted for it
         self._definitions: tuple[ToolDefinition, ...] = ()
         self._fixed_tokens = 0
@@ -124,12 +124,22 @@ class Run:
                 f"a tool is called {OUTPUT_TOOL!r}, as is the one that takes the output: rename it"
             )
         told = spec.instructions
-        text = told(self.context()) if callable(told) else told
-        self._instructions = "\n\n".join(filter(None, (text, self.plan.instructions))) or None
+        self._told = told(self.context()) if callable(told) else told
+
+    def replan(self) -> bool:
+        """Ask for the output in the way that the model's profile names by now; False when that is the way in use."""
+        if self.spec.output_mode is not None:
+            return False
+        planned = plan(self.spec.declared, self.spec.model.profile)
+        if planned == self.plan:
+            return False
+        self.plan, self._fixed_tokens, self._reported = planned, 0, None
+        return True
 
     @property
     def instructions(self) -> str | None:
-        return self._instructions
+        """What is sent first: the agent's own instructions, and how to give the output where the model is told so."""
+        return "\n\n".join(filter(None, (self._told, self.plan.instructions))) or None
 
     def context(self, call: ToolCall | None = None) -> RunContext[Any]:
         """The context of the run, or of one of its calls."""
@@ -189,7 +199,7 @@ class Run:
             length, tokens = self._reported
             return tokens + sum(_message_tokens(self.history, index) for index in range(length, len(self.history)))
         if not self._fixed_tokens:
-            self._fixed_tokens = _estimate_once(self._instructions or "") + sum(
+            self._fixed_tokens = _estimate_once(self.instructions or "") + sum(
                 map(_definition_tokens, self._definitions)
             )
         return self._fixed_tokens + sum(self.history.derived("tokens", _message_tokens))

@@ -25,6 +25,14 @@ from agentkit.messages import (
 )
 from agentkit.messages.parts import ReasoningPart
 from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
+from agentkit.providers.call_ids import fitted_id
+
+_FALLBACKS: Mapping[str, tuple[str, ...]] = {
+    "auto": ("auto",),
+    "none": ("none", "auto"),
+    "required": ("required", "auto"),
+    "named": ("named", "required", "auto"),
+}
 
 
 class Encoder:
@@ -33,7 +41,13 @@ class Encoder:
     def __init__(self, model: str, profile: Profile) -> None:
         self.model = model
         self.profile = profile
-        self._key = ("chat_completions", profile.vision is False, profile.replay_reasoning)
+        self._key = (
+            "chat_completions",
+            profile.vision is False,
+            profile.replay_reasoning,
+            profile.system_role,
+            profile.tool_id_length,
+        )
         self._tools: tuple[tuple[ToolDefinition, ...], bytes] = ((), b"")
 
     def body(self, request: ModelRequest, *, stream: bool) -> bytes:
@@ -53,10 +67,11 @@ class Encoder:
     def _head(self, request: ModelRequest, stream: bool) -> dict[str, Any]:
         head: dict[str, Any] = {"model": self.model}
         head.update(encode_settings(request.settings, self.profile))
-        if request.tools and request.tool_choice is not None:
-            head["tool_choice"] = encode_tool_choice(request.tool_choice, self.profile)
+        choice = encode_tool_choice(request, self.profile)
+        if choice is not None:
+            head["tool_choice"] = choice
         if request.response_format is not None:
-            head["response_format"] = encode_response_format(request.response_format)
+            head["response_format"] = encode_response_format(request.response_format, self.profile)
         if stream:
             head["stream"] = True
             if self.profile.stream_usage:
@@ -82,7 +97,7 @@ class Encoder:
             instructions = "\n\n".join(system)
         pieces = encoded[start:] if start else encoded
         if instructions:
-            pieces = [_json.dumps({"role": "system", "content": instructions}), *pieces]
+            pieces = [_json.dumps({"role": self.profile.system_role, "content": instructions}), *pieces]
         images = _pending_images(history, len(history))
         if images:
             pieces = [*pieces, images]
@@ -103,14 +118,14 @@ def encode_message(message: Message, index: int, profile: Profile) -> dict[str, 
     match message:
         case SystemMessage(text):
             _refuse_empty(text.strip(), index, profile)
-            return {"role": "system", "content": text}
+            return {"role": profile.system_role, "content": text}
         case UserMessage(parts):
             return {"role": "user", "content": _encode_user(parts, index, profile)}
         case AssistantMessage():
             return _encode_assistant(message, profile)
         case ToolMessage(call_id):
             _refuse_images(message.parts, index, profile)
-            return {"role": "tool", "tool_call_id": call_id, "content": message.text}
+            return {"role": "tool", "tool_call_id": fitted_id(call_id, profile), "content": message.text}
         case _:
             assert_never(message)
 
@@ -126,21 +141,33 @@ def encode_tool(tool: ToolDefinition, profile: Profile) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def encode_tool_choice(choice: str, profile: Profile) -> Any:
-    """The choice, or `auto` where the gateway does not take it: the loop then corrects a model that does not call."""
-    if choice in ("auto", "required", "none"):
-        return choice if choice in profile.tool_choices else "auto"
-    if "named" in profile.tool_choices:
-        return {"type": "function", "function": {"name": choice}}
-    return "required" if "required" in profile.tool_choices else "auto"
+def tool_choice_kind(request: ModelRequest, profile: Profile) -> str | None:
+    """The kind of choice that goes out: the caller's, or the nearest one that the profile takes, else none at all.
+
+    The loop corrects a model that does not call although it was to.
+    """
+    choice = request.tool_choice
+    if choice is None or not request.tools:
+        return None
+    kind = choice if choice in ("auto", "required", "none") else "named"
+    for fallback in _FALLBACKS[kind]:
+        if fallback in profile.tool_choices:
+            return fallback
+    return None
 
 
-def encode_response_format(format: ResponseFormat) -> dict[str, Any]:
+def encode_tool_choice(request: ModelRequest, profile: Profile) -> Any:
+    """The choice as a value of the wire; None when there is none to send."""
+    kind = tool_choice_kind(request, profile)
+    return {"type": "function", "function": {"name": request.tool_choice}} if kind == "named" else kind
+
+
+def encode_response_format(format: ResponseFormat, profile: Profile) -> dict[str, Any]:
     """The response_format as an object of the wire."""
     if format.type == "json_object":
         return {"type": "json_object"}
     described: dict[str, Any] = {"name": format.name, "schema": format.schema}
-    if format.strict:
+    if format.strict and profile.strict:
         described["strict"] = True
     return {"type": "json_schema", "json_schema": described}
 
@@ -203,22 +230,22 @@ def _encode_assistant(message: AssistantMessage, profile: Profile) -> dict[str, 
                 encoded[part.field] = encoded.get(part.field, "") + part.text
         encoded.update(message.extra)
     if calls:
-        encoded["tool_calls"] = [_encode_call(call) for call in calls]
+        encoded["tool_calls"] = [_encode_call(call, profile) for call in calls]
     return encoded
 
 
-def _encode_call(call: ToolCall) -> dict[str, Any]:
+def _encode_call(call: ToolCall, profile: Profile) -> dict[str, Any]:
     arguments = call.arguments_text
     if call.arguments is None:  # servers parse the arguments of the history too, and fail on text that is not JSON
         arguments = _json.dumps({"invalid_json": call.arguments_text}).decode()
     elif not arguments:
         arguments = _json.dumps(call.arguments).decode()
     encoded: dict[str, Any] = {
-        "id": call.id,
+        "id": fitted_id(call.id, profile),
         "type": "function",
         "function": {"name": call.name, "arguments": arguments},
     }
-    if call.extra:
+    if call.extra and profile.replay_reasoning:
         encoded["extra_content"] = dict(call.extra)
     return encoded
 

@@ -1,0 +1,320 @@
+"""What to change after a server has refused a parameter: one rename, drop or step down for each refusal. Pure.
+
+The profile holds what was learned, so it costs one request once. Nothing here knows a vendor or a model: a rule reads
+what the server says of a field that was sent. A complaint about a value (too large, of the wrong type) is the caller's
+to mend and is left to reach the caller. Tools are never dropped.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from agentkit.errors import BadRequest, ContentFiltered, ContextOverflow, GatewayError
+from agentkit.messages import AssistantMessage, SystemMessage
+from agentkit.models import (
+    ALL_EFFORTS,
+    ModelRequest,
+    ModelSettings,
+    OutputMode,
+    Profile,
+    ReasoningEffort,
+    SystemRole,
+    TokenField,
+)
+from agentkit.providers.complaint import Complaint
+
+_NEGOTIABLE = (None, 400, 404, 422)
+_SETTINGS = (
+    "temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed", "logprobs", "top_logprobs",
+    "logit_bias", "parallel_tool_calls", "prediction", "verbosity", "service_tier", "prompt_cache_key", "user",
+    "reasoning_effort", "max_tokens",
+)  # fmt: skip
+_MESSAGE_FIELDS = frozenset(
+    {
+        "role",
+        "content",
+        "tool_calls",
+        "tool_call_id",
+        "name",
+        "function",
+        "id",
+        "type",
+        "arguments",
+        "text",
+        "image_url",
+    }
+)
+_ONE_SYSTEM = re.compile(r"beginning|first|only one|multiple|more than one|single|alternate|leading")
+_ID_LENGTH = re.compile(r"(?:length (?:of|is)|exactly|maximum length|at most|up to|longer than)\D{0,12}(\d{1,3})", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as it went out.
+
+    `fields` are the wire's names, each with the setting (or `tool_choice`, `response_format`) that it carries.
+    `tool_choice` is the kind that went out (`auto`, `required`, `none`, `named`), None when none did.
+    """
+
+    request: ModelRequest
+    profile: Profile
+    fields: Mapping[str, str]
+    tool_choice: str | None
+    stream: bool
+
+    def wire_names(self, setting: str) -> tuple[str, ...]:
+        """How the wire calls a setting, and how the caller does."""
+        return (*(name for name, means in self.fields.items() if means == setting), setting)
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a refusal teaches: the profile that knows it, and what changes, in words.
+
+    `replan`: the request has to be planned anew, by whoever planned its output.
+    """
+
+    profile: Profile
+    text: str
+    replan: bool = False
+
+
+_Rule: TypeAlias = Callable[[Complaint, Sent], Lesson | None]
+
+
+def lesson(error: GatewayError, sent: Sent, seen: Sequence[Profile]) -> Lesson | None:
+    """The first change that answers the refusal; None when there is none. Profiles in `seen` were tried already."""
+    if not isinstance(error, BadRequest) or isinstance(error, (ContextOverflow, ContentFiltered)):
+        return None
+    if error.status not in _NEGOTIABLE:
+        return None
+    complaint = Complaint(error)
+    for rule in _RULES:
+        found = rule(complaint, sent)
+        if found is not None and found.profile not in seen:
+            return found
+    return None
+
+
+def refuses_tools(error: GatewayError) -> bool:
+    """Whether the server says that it takes no tools."""
+    complaint = Complaint(error)
+    return complaint.refuses and (
+        any(path[-1] in ("tools", "functions") for path in complaint.paths)
+        or (
+            not complaint.paths and complaint.says("tools", "tool use", "function calling", "tool calling", "functions")
+        )
+    )
+
+
+def fitted(settings: ModelSettings, profile: Profile, *, tools: bool) -> tuple[ModelSettings, tuple[str, ...]]:
+    """The settings as the profile takes them, and a sentence for each that had to change."""
+    changes: dict[str, Any] = {}
+    told: list[str] = []
+    for name in sorted(profile.dropped):
+        if getattr(settings, name, None) is not None:
+            changes[name] = None
+            told.append(f"{name} was left out: {profile.gateway} refused it")
+        if settings.extra and name in settings.extra:
+            extra = changes.get("extra", settings.extra)
+            changes["extra"] = {key: value for key, value in extra.items() if key != name}
+            told.append(f"{name} was left out: {profile.gateway} refused it")
+    effort = changes.get("reasoning_effort", settings.reasoning_effort)
+    if "reasoning_effort" not in profile.dropped:
+        wanted: ReasoningEffort | None = "none" if tools and not profile.effort_with_tools else effort
+        if wanted is not None and wanted not in profile.efforts and profile.efforts:
+            wanted = _nearest(wanted, profile.efforts)
+        if wanted != effort:
+            changes["reasoning_effort"] = wanted
+            if effort is not None:
+                told.append(f"reasoning_effort went out as {wanted!r} in place of {effort!r}, for {profile.gateway}")
+    return (replace(settings, **changes) if changes else settings), tuple(told)
+
+
+def _nearest(wanted: ReasoningEffort, taken: Sequence[ReasoningEffort]) -> ReasoningEffort:
+    place = ALL_EFFORTS.index(wanted)
+    return min(taken, key=lambda level: (abs(ALL_EFFORTS.index(level) - place), ALL_EFFORTS.index(level)))
+
+
+# The rules, in the order in which they are asked
+
+
+def _rename_limit(complaint: Complaint, sent: Sent) -> Lesson | None:
+    field = sent.profile.max_tokens_field
+    if sent.request.settings.max_tokens is None or not complaint.names(field) or not complaint.refuses:
+        return None
+    other: TokenField = "max_completion_tokens" if field == "max_tokens" else "max_tokens"
+    if sent.fields.get(field) != "max_tokens" or (complaint.about_value and not complaint.says(other)):
+        return None
+    return Lesson(replace(sent.profile, max_tokens_field=other), f"{field} goes out as {other}")
+
+
+def _drop_stream_options(complaint: Complaint, sent: Sent) -> Lesson | None:
+    if sent.stream and sent.profile.stream_usage and complaint.names("stream_options", "include_usage"):
+        return Lesson(replace(sent.profile, stream_usage=False), "stream_options is left out")
+    return None
+
+
+def _drop_strict(complaint: Complaint, sent: Sent) -> Lesson | None:
+    output = sent.request.response_format
+    in_format = output is not None and output.strict
+    if not sent.profile.strict or not (in_format or any(tool.strict is not None for tool in sent.request.tools)):
+        return None
+    if complaint.has("strict") or (complaint.says("strict") and complaint.refuses):
+        return Lesson(replace(sent.profile, strict=False), "strict is left out")
+    if in_format and _about_schema(complaint):
+        return Lesson(replace(sent.profile, strict=False), "the output's schema goes out without strict", replan=True)
+    return None
+
+
+def _about_schema(complaint: Complaint) -> bool:
+    return bool(re.search(r"invalid[ _](json[ _])?schema|schema .{0,40}(invalid|not supported)", complaint.words)) and (
+        complaint.names("response_format", "text", "json_schema", "schema", "output_config")
+    )
+
+
+def _step_down_format(complaint: Complaint, sent: Sent) -> Lesson | None:
+    output = sent.request.response_format
+    if output is None:
+        return None
+    words = ("response_format", "response format", "json_schema", "json_object", "output_config", "structured output",
+             "structured outputs", "json mode", "guided_json", "text.format")  # fmt: skip
+    named = complaint.has("response_format", "json_schema", "output_config", "output_format", "format")
+    if not named and (complaint.paths or not complaint.refuses or not complaint.says(*words)):
+        return None
+    return _without_mode(sent.profile, output.type)
+
+
+def _without_mode(profile: Profile, mode: OutputMode) -> Lesson | None:
+    left = tuple(each for each in profile.output_modes if each != mode)
+    if not left or mode not in profile.output_modes:
+        return None
+    return Lesson(replace(profile, output_modes=left), f"output is asked for as {left[0]}, not {mode}", replan=True)
+
+
+def _other_tool_choice(complaint: Complaint, sent: Sent) -> Lesson | None:
+    kind = sent.tool_choice
+    if kind is None or not (
+        complaint.has("tool_choice") or (not complaint.paths and complaint.says("tool_choice", "toolchoice"))
+    ):
+        return None
+    left = sent.profile.tool_choices - {kind}
+    return Lesson(replace(sent.profile, tool_choices=left), f"tool_choice {kind} is not sent")
+
+
+def _effort_with_tools(complaint: Complaint, sent: Sent) -> Lesson | None:
+    if not sent.request.tools or not sent.profile.effort_with_tools or not complaint.refuses:
+        return None
+    if complaint.says("reasoning_effort", "reasoning effort", "reasoning") and complaint.says(
+        "tools", "tool", "function", "functions"
+    ):
+        return Lesson(replace(sent.profile, effort_with_tools=False), "reasoning_effort is none when tools are sent")
+    return None
+
+
+def _other_effort(complaint: Complaint, sent: Sent) -> Lesson | None:
+    effort = sent.request.settings.reasoning_effort
+    if effort is None or not complaint.names(*sent.wire_names("reasoning_effort")):
+        return None
+    named = [level for level in ALL_EFFORTS if level in complaint.quoted(ALL_EFFORTS) and level != effort]
+    taken = tuple(level for level in named if level in sent.profile.efforts)
+    if not taken:
+        return None
+    return Lesson(replace(sent.profile, efforts=taken), f"reasoning_effort is one of {', '.join(taken)}")
+
+
+def _other_role(complaint: Complaint, sent: Sent) -> Lesson | None:
+    role = sent.profile.system_role
+    if not _system_messages(sent.request) or role == "user":
+        return None
+    if not (complaint.names("role", "roles") and complaint.says(role)) or not complaint.refuses:
+        return None
+    other: SystemRole = "developer" if role == "system" else "user"
+    if role == "developer" and complaint.quoted(("system",)):
+        other = "system"
+    return Lesson(replace(sent.profile, system_role=other), f"instructions go out with the role {other}")
+
+
+def _merge_system(complaint: Complaint, sent: Sent) -> Lesson | None:
+    if sent.profile.merge_system or len(_system_messages(sent.request)) < 2:
+        return None
+    if not complaint.says("system", "alternate", "system message", "system messages"):
+        return None
+    if not re.search(
+        r"beginning|first|only (one|a single)|multiple|more than one|single|alternate|leading", complaint.words
+    ):
+        return None
+    return Lesson(replace(sent.profile, merge_system=True), "system messages go out as one")
+
+
+def _fixed_ids(complaint: Complaint, sent: Sent) -> Lesson | None:
+    if not any(isinstance(message, AssistantMessage) and message.tool_calls for message in sent.request.messages):
+        return None
+    about_ids = complaint.has("tool_call_id") or bool(
+        re.search(r"tool[ _]call[ _]?ids?\b|tool_calls\S*\.id\b|call[ _]id\b", complaint.words)
+    )
+    length = _ID_LENGTH.search(complaint.words)
+    if not (about_ids or any(path[-1] == "id" for path in complaint.paths)) or length is None:
+        return None
+    wanted = int(length[1])
+    if wanted < 5:  # too few to keep calls apart
+        return None
+    return Lesson(replace(sent.profile, tool_id_length=wanted), f"ids of calls have {wanted} letters and digits")
+
+
+def _no_replay(complaint: Complaint, sent: Sent) -> Lesson | None:
+    if not sent.profile.replay_reasoning:
+        return None
+    fields = [path[-1] for path in complaint.paths if path[0] in ("messages", "input") and not path[-1].isdigit()]
+    strange = [field for field in fields if field not in _MESSAGE_FIELDS]
+    known = ("reasoning_content", "reasoning_details", "extra_content")
+    if strange or (complaint.refuses and not complaint.paths and complaint.says(*known)):
+        text = f"{', '.join(dict.fromkeys(strange)) or 'reasoning'} of earlier answers is not sent back"
+        return Lesson(replace(sent.profile, replay_reasoning=False), text)
+    return None
+
+
+def _without_output_tool(complaint: Complaint, sent: Sent) -> Lesson | None:
+    if sent.profile.output_modes[0] != "tool" or sent.request.response_format is not None:
+        return None
+    about = any(path[-1] == "tools" for path in complaint.paths) or (not complaint.paths and complaint.says("tools"))
+    return _without_mode(sent.profile, "tool") if about and complaint.refuses else None
+
+
+def _drop_setting(complaint: Complaint, sent: Sent) -> Lesson | None:
+    if complaint.about_value or not (complaint.paths or complaint.refuses):
+        return None
+    named = [name for name in _given(sent.request.settings) if complaint.names(*sent.wire_names(name))]
+    if not named:
+        return None
+    name = named[-1] if complaint.says("both") else named[0]
+    return Lesson(replace(sent.profile, dropped=sent.profile.dropped | {name}), f"{name} is left out")
+
+
+def _given(settings: ModelSettings) -> Iterator[str]:
+    """Names of the settings that are set, and of the caller's extra fields."""
+    yield from (name for name in _SETTINGS if getattr(settings, name) is not None)
+    yield from settings.extra or ()
+
+
+def _system_messages(request: ModelRequest) -> list[str]:
+    told = [request.instructions] if request.instructions else []
+    return [*told, *(message.text for message in request.messages if isinstance(message, SystemMessage))]
+
+
+_RULES: tuple[_Rule, ...] = (
+    _rename_limit,
+    _drop_stream_options,
+    _effort_with_tools,
+    _other_effort,
+    _drop_strict,
+    _step_down_format,
+    _other_tool_choice,
+    _other_role,
+    _merge_system,
+    _fixed_ids,
+    _no_replay,
+    _without_output_tool,
+    _drop_setting,
+)
