@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from agentkit.errors import BadRequest, ContentFiltered, ContextOverflow, GatewayError
-from agentkit.messages import AssistantMessage, SystemMessage
+from agentkit.messages import AssistantMessage, Message, ReasoningPart, SystemMessage, ToolCall
 from agentkit.models import (
     ALL_EFFORTS,
     ModelRequest,
@@ -264,15 +264,24 @@ def _fixed_ids(complaint: Complaint, sent: Sent) -> Lesson | None:
 
 
 def _no_replay(complaint: Complaint, sent: Sent) -> Lesson | None:
-    if not sent.profile.replay_reasoning:
+    if not sent.profile.replay_reasoning or not any(map(_has_vendor_fields, sent.request.messages)):
         return None
-    fields = [path[-1] for path in complaint.paths if path[0] in ("messages", "input") and not path[-1].isdigit()]
-    strange = [field for field in fields if field not in _MESSAGE_FIELDS]
+    fields = [path[-1] for path in complaint.paths if path[0] in ("messages", "input") and len(path) > 1]
+    strange = [field for field in fields if field not in _MESSAGE_FIELDS and not field.isdigit()]
     known = ("reasoning_content", "reasoning_details", "extra_content")
     if strange or (complaint.refuses and not complaint.paths and complaint.says(*known)):
         text = f"{', '.join(dict.fromkeys(strange)) or 'reasoning'} of earlier answers is not sent back"
         return Lesson(replace(sent.profile, replay_reasoning=False), text)
     return None
+
+
+def _has_vendor_fields(message: Message) -> bool:
+    """Whether it carries reasoning, or fields that only some servers know."""
+    if not isinstance(message, AssistantMessage):
+        return False
+    return bool(message.extra) or any(
+        isinstance(part, ReasoningPart) or (isinstance(part, ToolCall) and bool(part.extra)) for part in message.parts
+    )
 
 
 def _without_output_tool(complaint: Complaint, sent: Sent) -> Lesson | None:

@@ -1,7 +1,7 @@
 """Bodies and events of Chat Completions, read into one `ModelResponse`. Pure: bytes in, data or a typed error out."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentkit import _json
@@ -37,6 +37,7 @@ class Decoder:
         self._think: ThinkTags | None = ThinkTags() if profile.think_tags else None
         self._usage: Any = None
         self._fields: dict[str, Any] = {}
+        self._noted: dict[str, Any] = {}  # the fields of the last chunk, which are those of nearly all
         self._done = False
         self._whole = False  # each call of a plain body is one call, whatever its id
 
@@ -68,13 +69,14 @@ class Decoder:
             raise MalformedResponse(
                 f"{self._profile.gateway} answered JSON that is not an object: {_excerpt(body, self._secret)}"
             )
-        self._raise_error(value, "")
+        if value.get("error") or value.get("errors"):
+            raise self._error(value)
         choice = _first_choice(value.get("choices"))
         if choice is None:
             raise MalformedResponse(f"{self._profile.gateway} answered without choices: {_excerpt(body, self._secret)}")
         self._fields, self._whole = value, True
         self._usage = value.get("usage")
-        self._take_choice(choice, ("message", "delta"))
+        self._take_choice(choice, ("message", "delta"), [])
         if not self._draft.finish:
             self._draft.warnings.append("the answer came without a finish_reason and was taken as complete")
         return self._complete()
@@ -94,14 +96,16 @@ class Decoder:
             return []
         deltas: list[Delta] = []
         for chunk in self._chunks(data):
-            self._raise_error(chunk, event.name)
-            usage = chunk.get("usage")
-            if isinstance(usage, dict) and usage:
+            if chunk.get("error") or chunk.get("errors") or event.name == "error":
+                raise self._error(chunk)
+            usage, choices = chunk.pop("usage", None), chunk.pop("choices", None)
+            if usage and isinstance(usage, dict):
                 self._usage = usage
-            self._note_fields(chunk)
-            choice = _first_choice(chunk.get("choices"))
+            if chunk != self._noted:
+                self._note_fields(chunk)
+            choice = _first_choice(choices)
             if choice is not None:
-                deltas.extend(self._take_choice(choice, ("delta", "message")))
+                self._take_choice(choice, ("delta", "message"), deltas)
         return deltas
 
     def flush(self) -> list[Delta]:
@@ -130,73 +134,83 @@ class Decoder:
         message = self._draft.message([])
         return message if message.parts else None
 
-    def _chunks(self, data: bytes) -> Iterator[dict[str, Any]]:
+    def _chunks(self, data: bytes) -> list[dict[str, Any]]:
         try:
-            values = [_json.loads(data)]
+            value = _json.loads(data)
         except ValueError:
-            lines = [line for line in data.split(b"\n") if line.strip() and line.strip() != b"[DONE]"]
-            try:  # data lines without a blank line between them are events of their own
-                values = [_json.loads(line) for line in lines] if len(lines) > 1 else []
-            except ValueError:
-                values = []
-            if not values:
-                raise MalformedResponse(
-                    f"{self._profile.gateway} sent an event that is not JSON: {_excerpt(data, self._secret)}",
-                    partial=self.partial(),
-                ) from None
-        for value in values:
-            if isinstance(value, dict):
-                yield value
+            return self._chunks_of_lines(data)
+        return [value] if isinstance(value, dict) else []
 
-    def _note_fields(self, chunk: Mapping[str, Any]) -> None:
-        for key, value in chunk.items():
-            if key not in ("choices", "usage") and (value or key not in self._fields):
+    def _chunks_of_lines(self, data: bytes) -> list[dict[str, Any]]:
+        """Data lines without a blank line between them, which are events of their own."""
+        lines = [line for line in data.split(b"\n") if line.strip() and line.strip() != b"[DONE]"]
+        try:
+            values = [_json.loads(line) for line in lines] if len(lines) > 1 else []
+        except ValueError:
+            values = []
+        if not values:
+            raise MalformedResponse(
+                f"{self._profile.gateway} sent an event that is not JSON: {_excerpt(data, self._secret)}",
+                partial=self.partial(),
+            ) from None
+        return [value for value in values if isinstance(value, dict)]
+
+    def _note_fields(self, fields: dict[str, Any]) -> None:
+        self._noted = fields
+        for key, value in fields.items():
+            if value or key not in self._fields:
                 self._fields[key] = value
 
-    def _raise_error(self, value: Mapping[str, Any], event: str) -> None:
-        if value.get("error") or value.get("errors") or event == "error":
-            error = error_from_object(value, gateway=self._profile.gateway, headers=self._headers, secret=self._secret)
-            error.partial = self.partial()
-            if error.billed is None and self._profile.failures_billed is not None:
-                error.billed = self._profile.failures_billed
-            raise error
+    def _error(self, value: Mapping[str, Any]) -> GatewayError:
+        error = error_from_object(value, gateway=self._profile.gateway, headers=self._headers, secret=self._secret)
+        error.partial = self.partial()
+        if error.billed is None and self._profile.failures_billed is not None:
+            error.billed = self._profile.failures_billed
+        return error
 
-    def _take_choice(self, choice: Mapping[str, Any], names: tuple[str, str]) -> list[Delta]:
+    def _take_choice(self, choice: Mapping[str, Any], names: tuple[str, str], deltas: list[Delta]) -> None:
         """Take a choice's message from the first of `names` that is there: some servers send both, one empty."""
-        source = next((found for name in names if isinstance(found := choice.get(name), dict)), None)
-        deltas = self._take_message(source) if source is not None else []
-        self._draft.add_finish(choice.get("finish_reason"))
+        for name in names:
+            source = choice.get(name)
+            if isinstance(source, dict):
+                self._take_message(source, deltas)
+                break
+        finish = choice.get("finish_reason")
+        if finish:
+            self._draft.add_finish(finish)
         logprobs = choice.get("logprobs")
         if isinstance(logprobs, dict) and isinstance(logprobs.get("content"), list):
             self._draft.logprobs.extend(logprobs["content"])
-        return deltas
 
-    def _take_message(self, source: Mapping[str, Any]) -> list[Delta]:
-        draft, deltas = self._draft, list[Delta]()
+    def _take_message(self, source: Mapping[str, Any], deltas: list[Delta]) -> None:
+        draft, get = self._draft, source.get
         for field in _REASONING_FIELDS:
-            piece = source.get(field)
-            if isinstance(piece, str) and piece and draft.add_reasoning(piece, field):
+            piece = get(field)
+            if piece and isinstance(piece, str) and draft.add_reasoning(piece, field):
                 deltas.append(ReasoningDelta(piece))
-        details = source.get("reasoning_details")
-        if isinstance(details, list):
+        details = get("reasoning_details")
+        if details and isinstance(details, list):
             draft.add_details(details)
-        content = source.get("content")
-        if isinstance(content, str):
-            if content:
-                self._take_text(content, deltas)
-        elif isinstance(content, list):
+        content = get("content")
+        if content and isinstance(content, str):
+            self._take_text(content, deltas)
+        elif content and isinstance(content, list):
             self._take_parts(content, deltas)
-        refusal = source.get("refusal")
-        if isinstance(refusal, str) and refusal:
+        refusal = get("refusal")
+        if refusal and isinstance(refusal, str):
             draft.refusal.append(refusal)
-        self._take_calls(source, deltas)
-        return deltas
+        if get("tool_calls") or get("function_call"):
+            self._take_calls(source, deltas)
 
     def _take_text(self, piece: str, deltas: list[Delta]) -> None:
-        if self._think is None or self._draft.reasoning_field not in ("", "think"):
-            self._put(Split(text=piece), deltas)
-        else:
-            self._put(self._think.feed(piece), deltas)
+        if self._think is not None:
+            split = self._think.feed(piece)
+            if self._think.over:
+                self._think = None
+            self._put(split, deltas)
+            return
+        self._draft.text.append(piece)
+        deltas.append(TextDelta(piece))
 
     def _put(self, split: Split, deltas: list[Delta]) -> None:
         if split.reasoning and self._draft.add_reasoning(split.reasoning, "think"):
@@ -232,7 +246,7 @@ class Decoder:
             taken = self._draft.add_call(entry, alone=self._whole or (position > 0 and nameless))
             if taken is not None:
                 call, piece = taken
-                deltas.append(ArgumentsDelta(self._draft.calls.index(call), call.name, piece))
+                deltas.append(ArgumentsDelta(call.position, call.name, piece))
 
     def _complete(self) -> ModelResponse:
         draft = self._draft
@@ -288,7 +302,10 @@ def _first_choice(choices: Any) -> Mapping[str, Any] | None:
     """The choice with index 0: a run has one answer, whatever `n` a server may have used."""
     if not isinstance(choices, list):
         return None
-    return next((choice for choice in choices if isinstance(choice, dict) and not choice.get("index")), None)
+    for choice in choices:
+        if isinstance(choice, dict) and not choice.get("index"):
+            return choice
+    return None
 
 
 def _thinking(value: Any) -> str:

@@ -1,17 +1,16 @@
 """Reasoning that a server leaves inside the text, between `<think>` and `</think>` at its very start."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _OPEN = "<think>"
 _CLOSE = "</think>"
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Pieces of text and reasoning that are certain by now."""
+class Split(NamedTuple):
+    """Pieces of reasoning and text that are certain by now."""
 
-    text: str = ""
     reasoning: str = ""
+    text: str = ""
 
 
 class ThinkTags:
@@ -19,45 +18,63 @@ class ThinkTags:
 
     def __init__(self) -> None:
         self._state = "before"  # before the tag, thinking, after (between the tag and the text), text
+        self._blank: list[str] = []  # what stands before the first letter
         self._held = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether all that is to come is text."""
+        return self._state == "text"
 
     def feed(self, piece: str) -> Split:
         """What `piece` makes certain."""
-        if self._state == "text":
-            return Split(text=piece)
-        self._held += piece
-        text, reasoning = "", ""
         if self._state == "before":
-            start = self._held.lstrip()
-            if start.startswith(_OPEN):
-                self._state, self._held = "thinking", start[len(_OPEN) :]
-            elif not _OPEN.startswith(start):
-                self._state = "text"
-                return Split(text=self._release())
+            piece = self._begin(piece)
+        reasoning = ""
         if self._state == "thinking":
-            reasoning = self._think()
+            reasoning, piece = self._think(piece)
         if self._state == "after":
-            self._held = self._held.lstrip("\r\n")
-            if self._held:
-                self._state, text = "text", self._release()
-        return Split(text, reasoning)
+            piece = piece.lstrip("\r\n")
+            if piece:
+                self._state = "text"
+        return Split(reasoning, piece)
 
     def close(self) -> Split:
-        """What the end of the text makes certain."""
-        held = self._release()
-        return Split(reasoning=held) if self._state == "thinking" else Split(text=held)
+        """What the end of the text makes certain; what comes after it is text."""
+        held, thinking = self._release(), self._state == "thinking"
+        self._state = "text"
+        return Split(reasoning=held) if thinking else Split(text=held)
 
-    def _think(self) -> str:
-        end = self._held.find(_CLOSE)
+    def _begin(self, piece: str) -> str:
+        """The part of the text that is no opening tag and cannot become one; empty while that is open."""
+        if not self._held:
+            start = piece.lstrip()
+            self._blank.append(piece[: len(piece) - len(start)])
+            piece = start
+        self._held += piece
+        if self._held.startswith(_OPEN):
+            rest = self._held[len(_OPEN) :]
+            self._state, self._held, self._blank = "thinking", "", []
+            return rest
+        if not _OPEN.startswith(self._held):
+            self._state = "text"
+            return self._release()
+        return ""
+
+    def _think(self, piece: str) -> tuple[str, str]:
+        """The reasoning, and what comes behind the closing tag."""
+        held = self._held + piece
+        end = held.find(_CLOSE)
         if end >= 0:
-            reasoning, self._held = self._held[:end], self._held[end + len(_CLOSE) :]
-            self._state = "after"
-            return reasoning
-        keep = max((n for n in range(1, len(_CLOSE)) if self._held.endswith(_CLOSE[:n])), default=0)
-        cut = len(self._held) - keep
-        reasoning, self._held = self._held[:cut], self._held[cut:]
-        return reasoning
+            self._state, self._held = "after", ""
+            return held[:end], held[end + len(_CLOSE) :]
+        start = held.rfind("<", -len(_CLOSE))
+        cut = start if start >= 0 and _CLOSE.startswith(held[start:]) else len(held)
+        self._held = held[cut:]
+        return held[:cut], ""
 
     def _release(self) -> str:
-        held, self._held = self._held, ""
+        """What has been held, as it came."""
+        held = "".join(self._blank) + self._held
+        self._blank, self._held = [], ""
         return held

@@ -36,7 +36,7 @@ def by_id(id: str) -> Sample:
 async def ask(sample: Sample, *, stream: bool, profile: Profile | None = None) -> ModelResponse | GatewayError:
     """What the sample's bytes become, over HTTP."""
     raw = Raw(sample.chunks, status=sample.status, headers=sample.headers)
-    with Emulator([raw]) as gateway:
+    with Emulator(lambda request: raw) as gateway:
         async with ChatCompletionsModel(
             "gpt-5-4-mini-official",
             base_url=gateway.url,
