@@ -40,6 +40,7 @@ class Profile:
         gateway: the name used in messages to the user.
         context: tokens that fit in, None when not documented.
         max_output: tokens of output at most, None when not documented.
+        form: how a Chat Completions request carries the conversation; "prompt" is ModelStream's flat form.
         max_tokens_field: the name that the gateway takes for the output limit.
         ranges: per setting, the documented range; a value outside is refused before the request.
         max_stop: how many stop sequences are taken.
@@ -68,6 +69,7 @@ class Profile:
     gateway: str = "the server"
     context: int | None = None
     max_output: int | None = None
+    form: Literal["messages", "prompt"] = "messages"
     max_tokens_field: TokenField = "max_tokens"
     ranges: Mapping[str, Range] = field(default_factory=lambda: _OPENAI_RANGES)
     max_stop: int = 4

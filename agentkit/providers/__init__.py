@@ -2,6 +2,18 @@
 
 from agentkit.providers.chat_completions import ChatCompletionsModel
 from agentkit.providers.gateways import GATEWAYS, Gateway
+from agentkit.providers.learned import LearnedProfiles
 from agentkit.providers.registry import Registry, default_registry
+from agentkit.providers.runware import Polling, RunwareModel, WebhookReceiver
 
-__all__ = ["GATEWAYS", "ChatCompletionsModel", "Gateway", "Registry", "default_registry"]
+__all__ = [
+    "GATEWAYS",
+    "ChatCompletionsModel",
+    "Gateway",
+    "LearnedProfiles",
+    "Polling",
+    "Registry",
+    "RunwareModel",
+    "WebhookReceiver",
+    "default_registry",
+]

@@ -6,12 +6,12 @@ fine-tuned ones included, pass through with the gateway's general profile.
 """
 
 import datetime
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from agentkit.errors import ConfigurationError
-from agentkit.models import Profile
+from agentkit.models import Profile, ReasoningEffort
 from agentkit.usage import Price
 
 Surface: TypeAlias = Literal["chat_completions", "responses", "messages", "tasks"]
@@ -46,11 +46,32 @@ _TOAPIS_RANGES = {"max_tokens": (1, None), "temperature": (0, 2), "top_p": (0, 1
 _BYTESPIKE_RANGES = {"max_tokens": (1, 16384), "temperature": (0, 2), "top_p": (0, 1)}
 _PENALTIES = {"presence_penalty": (-2, 2), "frequency_penalty": (-2, 2)}
 _MODELSTREAM_RANGES = {"max_tokens": (1, 16384), "temperature": (0, 2), "top_p": (0, 1), **_PENALTIES}
+_MODELSTREAM = Profile(gateway="modelstream", max_tokens_field="max_completion_tokens")
+_GPT_4O_MINI = replace(_MODELSTREAM, context=128_000, max_output=16_384, ranges=_MODELSTREAM_RANGES, vision=True)
+_RUNWARE_TASK_RANGES = {"max_tokens": (1, 128_000), "temperature": (0, 2), "top_p": (0, 1), "seed": (0, 2**63 - 1)}
+# The page does not name the four values of thinkingLevel; these three are in all other lists of the vendor's.
+_RUNWARE_EFFORTS: tuple[ReasoningEffort, ...] = ("low", "medium", "high")
+_MESSAGES_RANGES = {"max_tokens": (1, None), "temperature": (0, 1), "top_p": (0, 1)}
+_MESSAGES_STOP = 8191  # Anthropic's own limit
 _TOAPIS_DATE = datetime.date(2026, 5, 2)
 
 
 def _toapis(input: float, output: float) -> Profile:
     return Profile(gateway="toapis", ranges=_TOAPIS_RANGES, price=Price(input=input, output=output, as_of=_TOAPIS_DATE))
+
+
+def _messages_profile(name: str) -> Profile:
+    return Profile(
+        gateway=name, ranges=_MESSAGES_RANGES, output_modes=("json_schema", "tool", "prompt"), max_stop=_MESSAGES_STOP
+    )
+
+
+def _surfaces(name: str, base_url: str, key_variable: str, *surfaces: Surface) -> Iterator[Gateway]:
+    """The same gateway asked through other APIs, as `name/surface`."""
+    for surface in surfaces:
+        spelled = f"{name}/{surface}"
+        profile = _messages_profile(spelled) if surface == "messages" else Profile(gateway=spelled)
+        yield Gateway(name=spelled, base_url=base_url, surface=surface, key_variable=key_variable, profile=profile)
 
 
 GATEWAYS: Mapping[str, Gateway] = {
@@ -92,17 +113,16 @@ GATEWAYS: Mapping[str, Gateway] = {
             base_url="https://api.modelstream.ai/v1",
             key_variable="MODELSTREAM_API_KEY",
             default_model="gpt-4o-mini",
-            profile=Profile(gateway="modelstream", max_tokens_field="max_completion_tokens"),
-            models={
-                "gpt-4o-mini": Profile(
-                    gateway="modelstream",
-                    context=128_000,
-                    max_output=16_384,
-                    max_tokens_field="max_completion_tokens",
-                    ranges=_MODELSTREAM_RANGES,
-                    vision=True,
-                ),
-            },
+            profile=_MODELSTREAM,
+            models={"gpt-4o-mini": _GPT_4O_MINI},
+        ),
+        Gateway(
+            name="modelstream/form",
+            base_url="https://api.modelstream.ai/v1",
+            key_variable="MODELSTREAM_API_KEY",
+            default_model="gpt-4o-mini",
+            profile=replace(_MODELSTREAM, form="prompt", output_modes=("json_object", "prompt")),
+            models={"gpt-4o-mini": replace(_GPT_4O_MINI, form="prompt", output_modes=("json_object", "prompt"))},
         ),
         Gateway(
             name="runware",
@@ -122,11 +142,51 @@ GATEWAYS: Mapping[str, Gateway] = {
             },
         ),
         Gateway(
+            name="runware/tasks",
+            base_url="https://api.runware.ai/v1",
+            surface="tasks",
+            key_variable="RUNWARE_API_KEY",
+            default_model="openai:gpt@5.4-mini",
+            profile=Profile(
+                gateway="runware/tasks",
+                ranges=_RUNWARE_TASK_RANGES,
+                efforts=_RUNWARE_EFFORTS,
+                max_stop=5,
+                output_modes=("json_schema", "json_object", "prompt"),
+                reports_cost=True,
+            ),
+            models={
+                "openai:gpt@5.4-mini": Profile(
+                    gateway="runware/tasks",
+                    context=400_000,
+                    max_output=128_000,
+                    ranges=_RUNWARE_TASK_RANGES,
+                    efforts=_RUNWARE_EFFORTS,
+                    unsupported=frozenset({"stop", "presence_penalty", "frequency_penalty"}),
+                    output_modes=("prompt",),
+                    vision=True,
+                    reports_cost=True,
+                ),
+            },
+        ),
+        Gateway(
             name="openai",
             base_url="https://api.openai.com/v1",
             key_variable="OPENAI_API_KEY",
             profile=Profile(gateway="openai", max_tokens_field="max_completion_tokens"),
         ),
+        *_surfaces("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "responses"),
+        Gateway(
+            name="anthropic",
+            base_url="https://api.anthropic.com/v1",
+            surface="messages",
+            key_header="x-api-key",
+            key_variable="ANTHROPIC_API_KEY",
+            profile=_messages_profile("anthropic"),
+        ),
+        *_surfaces("toapis", "https://toapis.com/v1", "TOAPIS_API_KEY", "responses", "messages"),
+        *_surfaces("bytespike", "https://llm.bytespike.ai/v1", "BYTESPIKE_API_KEY", "responses", "messages"),
+        *_surfaces("runware", "https://api.runware.ai/v1", "RUNWARE_API_KEY", "responses", "messages"),
         Gateway(
             name="ollama",
             base_url="http://127.0.0.1:11434/v1",

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
 
 import anyio
 
@@ -48,6 +48,23 @@ if TYPE_CHECKING:
 _PATIENCE = 0.5  # seconds for the end of a body after its last event
 _MAX_LESSONS = 12  # for one request; each must lead to a profile that was not tried
 _SSE_STARTS = (b"data:", b"event:", b":", b"id:", b"retry:")
+
+
+class ProviderOptions(TypedDict, total=False):
+    """The keyword arguments of `ProviderModel`."""
+
+    base_url: str | None
+    api_key: str | None
+    gateway: str | Gateway | None
+    profile: Profile | None
+    settings: ModelSettings | None
+    retry: RetryPolicy | None
+    headers: Mapping[str, str] | None
+    transport: Transport | None
+    http_client: "httpx.AsyncClient | None"
+    proxy: str | None
+    verify: bool | str | ssl.SSLContext
+    learned: LearnedProfiles | None
 
 
 class ProviderModel(Respond):
@@ -131,7 +148,7 @@ class ProviderModel(Respond):
             check_request(sent, profile, self.model)
             body = wire.body(sent, stream=stream)
             headers = headers or self._endpoint.headers()
-            yield AttemptStarting(number, settings.max_tokens)
+            yield AttemptStarting(number, wire.max_tokens(sent))
             shown = False
             try:
                 attempt = self._attempt(wire, sent, body, headers, left_out, stream=stream)
@@ -174,8 +191,11 @@ class ProviderModel(Respond):
         """What is known by now, and the wire for it."""
         profile = self.profile
         if self._wire is None or self._wire[0] is not profile:
-            self._wire = (profile, type(self).make_wire(self.model, profile))
+            self._wire = (profile, self._make_wire(profile))
         return self._wire
+
+    def _make_wire(self, profile: Profile) -> Wire:
+        return type(self).make_wire(self.model, profile)
 
     async def _attempt(
         self,

@@ -1,23 +1,44 @@
 """From a model's written name to a model, with what the models and runs of one process share."""
 
 import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from agentkit.errors import ConfigurationError
-from agentkit.models import Model
+from agentkit.models import Model, Profile
 from agentkit.providers.chat_completions import ChatCompletionsModel
-from agentkit.providers.gateways import gateway_named
+from agentkit.providers.gateways import Surface, gateway_named
+from agentkit.providers.learned import LearnedProfiles, process_profiles
+from agentkit.providers.model import ProviderModel
+from agentkit.providers.runware import RunwareModel
 from agentkit.tools import DaemonThreads
+
+_MODELS: Mapping[Surface, type[ProviderModel]] = MappingProxyType(
+    {
+        "chat_completions": ChatCompletionsModel,
+        "tasks": RunwareModel,
+    }
+)
 
 
 class Registry:
     """Resolves `"gateway:model"`, and holds what outlives a run. `Agent(registry=Registry())` isolates, as tests do.
 
-    `threads` is how many sync tools run at once.
+    `threads` is how many sync tools run at once. `profiles` says by name what models accept, in place of the presets:
+    what `agentkit check` has saved, say.
     """
 
-    def __init__(self, *, threads: int = 32) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int = 32,
+        profiles: Mapping[str, Profile] | None = None,
+        learned: LearnedProfiles | None = None,
+    ) -> None:
         self.threads = DaemonThreads(threads)
-        self._models: dict[str, ChatCompletionsModel] = {}
+        self._profiles = dict(profiles or {})
+        self._learned = learned or LearnedProfiles()
+        self._models: dict[str, ProviderModel] = {}
 
     def model(self, name: str) -> Model:
         """The model of `"gateway:model"`, the same each time; a gateway alone means the model of its page.
@@ -30,7 +51,7 @@ class Registry:
             model = self._models[name] = self._make(name)
         return model
 
-    def _make(self, name: str) -> ChatCompletionsModel:
+    def _make(self, name: str) -> ProviderModel:
         prefix, _, model = name.partition(":")
         gateway = gateway_named(prefix)
         model = model or gateway.default_model or ""
@@ -38,10 +59,11 @@ class Registry:
             raise ConfigurationError(
                 f"{name!r} names no model: write '{prefix}:' and the model's id, as in '{prefix}:name'"
             )
-        return ChatCompletionsModel(model, gateway=gateway)
+        profile = self._profiles.get(name)
+        return _MODELS[gateway.surface](model, gateway=gateway, profile=profile, learned=self._learned)
 
 
 @functools.cache
 def default_registry() -> Registry:
     """The one of this process."""
-    return Registry()
+    return Registry(learned=process_profiles())

@@ -77,6 +77,10 @@ class Wire(Protocol):
         """The kind of tool_choice that a request carries: auto, required, none or named; None when it carries none."""
         ...
 
+    def max_tokens(self, request: ModelRequest) -> int | None:
+        """The bound on the output that a request carries, asked for or not; None when it carries none."""
+        ...
+
     def body(self, request: ModelRequest, *, stream: bool) -> bytes:
         """The bytes of a request.
 

@@ -9,6 +9,7 @@ from agentkit.errors import ConfigurationError
 from agentkit.messages import UserMessage
 from agentkit.models import ModelRequest, Profile
 from agentkit.providers import GATEWAYS, ChatCompletionsModel, Gateway, Registry, default_registry
+from agentkit.providers.model import ProviderModel
 from agentkit.usage import Price, Usage
 
 HI = ModelRequest([UserMessage("Hi")])
@@ -37,7 +38,8 @@ def test_a_gateway_alone_means_the_model_of_its_page(name: str, url: str, model:
 def test_every_gateway_resolves_with_any_model_id(name: str) -> None:
     found = Registry().model(f"{name}:ft:gpt-4o-mini:acme::1a2b")
 
-    assert isinstance(found, ChatCompletionsModel)
+    assert isinstance(found, ProviderModel)
+    assert found.surface == GATEWAYS[name].surface
     assert found.model == "ft:gpt-4o-mini:acme::1a2b"
     assert found.profile == GATEWAYS[name].profile
 
@@ -51,9 +53,8 @@ def test_an_unknown_gateway_is_refused_with_those_there_are() -> None:
         Registry().model("nowhere:gpt")
 
     assert str(caught.value) == (
-        "'nowhere' is not a known gateway; known are toapis, bytespike, modelstream, runware, openai, ollama, "
-        "llamacpp, vllm, lmstudio: use 'gateway:model', or ChatCompletionsModel(model, base_url=...) for any other "
-        "OpenAI-compatible server"
+        f"'nowhere' is not a known gateway; known are {', '.join(GATEWAYS)}: use 'gateway:model', or "
+        "ChatCompletionsModel(model, base_url=...) for any other OpenAI-compatible server"
     )
 
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from agentkit.models import ModelRequest, Profile
 from agentkit.providers.chat_completions.decode import Decoder
 from agentkit.providers.chat_completions.encode import Encoder, tool_choice_kind
+from agentkit.providers.chat_completions.form import FormEncoder
 from agentkit.providers.model import ProviderModel
 
 _FIELDS = MappingProxyType({"max_tokens": "max_tokens", "max_completion_tokens": "max_tokens"})
@@ -19,11 +20,15 @@ class ChatCompletionsWire:
 
     def __init__(self, model: str, profile: Profile) -> None:
         self._profile = profile
-        self._encoder = Encoder(model, profile)
+        self._encoder = FormEncoder(model, profile) if profile.form == "prompt" else Encoder(model, profile)
 
     def tool_choice(self, request: ModelRequest) -> str | None:
         """See `Wire.tool_choice`."""
         return tool_choice_kind(request, self._profile)
+
+    def max_tokens(self, request: ModelRequest) -> int | None:
+        """See `Wire.max_tokens`."""
+        return request.settings.max_tokens
 
     def body(self, request: ModelRequest, *, stream: bool) -> bytes:
         """See `Wire.body`."""
