@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from agentkit.errors import BadRequest, ContentFiltered, ContextOverflow, GatewayError
+from agentkit.errors import BadRequest, ContextOverflow, GatewayError
 from agentkit.messages import AssistantMessage, Message, ReasoningPart, SystemMessage, ToolCall
 from agentkit.models import (
     ALL_EFFORTS,
@@ -85,12 +85,11 @@ _Rule: TypeAlias = Callable[[Complaint, Sent], Lesson | None]
 
 def lesson(error: GatewayError, sent: Sent, seen: Sequence[Profile]) -> Lesson | None:
     """The first change that answers the refusal; None when there is none. Profiles in `seen` were tried already."""
-    if not isinstance(error, BadRequest) or isinstance(error, (ContextOverflow, ContentFiltered)):
-        return None
-    if error.status not in _NEGOTIABLE:
+    if not isinstance(error, BadRequest) or error.status not in _NEGOTIABLE:
         return None
     complaint = Complaint(error)
-    for rule in _RULES:
+    # A text that is too long may be the id of a call.
+    for rule in (_fixed_ids,) if isinstance(error, ContextOverflow) else _RULES:
         found = rule(complaint, sent)
         if found is not None and found.profile not in seen:
             return found
@@ -181,7 +180,8 @@ def _step_down_format(complaint: Complaint, sent: Sent) -> Lesson | None:
     words = ("response_format", "response format", "json_schema", "json_object", "output_config", "structured output",
              "structured outputs", "json mode", "guided_json", "text.format")  # fmt: skip
     named = complaint.has("response_format", "json_schema", "output_config", "output_format", "format")
-    if not named and (complaint.paths or not complaint.refuses or not complaint.says(*words)):
+    refused = complaint.refuses or "must be" in complaint.words
+    if not named and (complaint.paths or not refused or not complaint.says(*words)):
         return None
     return _without_mode(sent.profile, output.type)
 
@@ -320,8 +320,8 @@ _RULES: tuple[_Rule, ...] = (
     _drop_strict,
     _step_down_format,
     _other_tool_choice,
-    _other_role,
     _merge_system,
+    _other_role,
     _fixed_ids,
     _no_replay,
     _without_output_tool,
