@@ -9,13 +9,16 @@ from typing import Any
 import click
 
 from agentkit import telemetry
+from agentkit.cli.check import run_check
 from agentkit.cli.demo import JOBS, Order, check_order, run_demo
 from agentkit.cli.emulate import run_emulator
+from agentkit.cli.gateways import show_gateways
 from agentkit.cli.log import json_log
 from agentkit.cli.screen import screen_for
 from agentkit.cli.target import Target
 from agentkit.emulator import Fault
 from agentkit.errors import AgentkitError, ConfigurationError
+from agentkit.providers import LearnedProfiles
 
 _STOPPED = 130  # what a shell reports for Ctrl-C
 _AS_JSON = "agentkit.cli.as_json"
@@ -107,7 +110,10 @@ def demo(
 
 @cli.command()
 @click.option(
-    "--gateway", default="toapis", show_default=True, help="Whose dialect: toapis, bytespike, modelstream, openai."
+    "--gateway",
+    default="toapis",
+    show_default=True,
+    help="Whose dialect: toapis, bytespike, modelstream, runware, openai, anthropic.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one.")
 @click.option("--latency", type=click.FloatRange(0, 3600), default=0.0, help="Seconds that each answer waits.")
@@ -115,6 +121,29 @@ def demo(
 def emulate(*, gateway: str, port: int, latency: float, faults: Sequence[Fault]) -> None:
     """Run the embedded gateway until Ctrl-C; it answers from a rule-based demo brain, no language model."""
     run_emulator(gateway, port=port, latency=latency, faults=faults, out=sys.stdout)
+
+
+@cli.command()
+def gateways() -> None:
+    """List the known gateways: models, limits, prices, and whether a key is set. Sends nothing."""
+    show_gateways(screen_for(sys.stdout, plain=False))
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--base-url", help="Where the model is served, for a server that is not a known gateway.")
+@click.option("--api-key-env", metavar="NAME", help="The environment variable that holds the key.")
+@click.option(
+    "--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the learned profile to this file, as JSON."
+)
+@click.option("--plain", is_flag=True, help="Plain lines, as without a terminal.")
+def check(*, model: str, base_url: str | None, api_key_env: str | None, save: Path | None, plain: bool) -> None:
+    """Probe MODEL (as gateway:model) with about 16 small real requests, and show what it takes.
+
+    The requests are sent to the gateway and paid for like any other.
+    """
+    target = Target(model, base_url=base_url, key_variable=api_key_env)
+    run_check(target.make(LearnedProfiles()), screen_for(sys.stdout, plain=plain), save=save)
 
 
 def run() -> None:

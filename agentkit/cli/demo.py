@@ -15,7 +15,7 @@ from agentkit.cli.row import Row
 from agentkit.cli.screen import Screen
 from agentkit.cli.target import Target
 from agentkit.emulator import Emulator, Fault
-from agentkit.providers import ChatCompletionsModel
+from agentkit.providers import ProviderModel
 
 Job: TypeAlias = Literal["files", "invoices", "handbook"]
 JOBS: tuple[Job, ...] = get_args(Job)
@@ -70,7 +70,7 @@ def run_demo(order: Order, target: Target, faults: Sequence[Fault], screen: Scre
         if target.embedded:
             on_purpose = () if order.folder is not None else _ON_PURPOSE
             gateway = stack.enter_context(Emulator(faults=(*faults, *on_purpose)))
-            model = gateway.model()
+            model: ProviderModel = gateway.model()
             screen.text(f"The embedded gateway listens at {gateway.url}. {_HONEST}")
             if on_purpose and "invoices" in order.chosen:
                 screen.text("Among the invoices it breaks two answers and refuses one, to show what happens then.")
@@ -80,12 +80,12 @@ def run_demo(order: Order, target: Target, faults: Sequence[Fault], screen: Scre
         screen.table(anyio.run(_run_jobs, order, model, screen))
 
 
-async def _run_jobs(order: Order, model: ChatCompletionsModel, screen: Screen) -> list[Row]:
+async def _run_jobs(order: Order, model: ProviderModel, screen: Screen) -> list[Row]:
     async with model:
         return [await _run_job(job, order, model, screen) for job in order.chosen]
 
 
-async def _run_job(job: Job, order: Order, model: ChatCompletionsModel, screen: Screen) -> Row:
+async def _run_job(job: Job, order: Order, model: ProviderModel, screen: Screen) -> Row:
     match job:
         case "files":
             screen.title("files: an agent with parallel tools over a folder of CSV and Markdown files")

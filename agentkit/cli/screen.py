@@ -1,4 +1,4 @@
-"""Where the demo shows what it does: a terminal with rich, or plain lines. Neither knows what a run is."""
+"""Where commands show what they do: a terminal with rich, or plain lines. Neither knows what a run is."""
 
 import re
 import time
@@ -37,6 +37,10 @@ class Screen(Protocol):
 
     def table(self, rows: Sequence[Row]) -> None:
         """What the jobs took, with the sum where there is more than one."""
+        ...
+
+    def grid(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Any other table; the last column may be long."""
         ...
 
     def busy(self, text: str) -> AbstractContextManager[object]:
@@ -78,6 +82,12 @@ class PlainScreen:
         for line in lines:
             cells = [_padded(index, cell, width) for index, (cell, width) in enumerate(zip(line, widths, strict=True))]
             self._line("  ".join(cells).rstrip())
+
+    def grid(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        lines = [header, *rows]
+        widths = [max(len(line[index]) for line in lines) for index in range(len(header))]
+        for line in lines:
+            self._line("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
     def busy(self, text: str) -> AbstractContextManager[object]:
         return nullcontext()
@@ -125,6 +135,18 @@ class RichScreen:
             )
         for row in _with_total(rows):
             table.add_row(*row.cells(), style="bold" if row.job == "total" else "")
+        self._console.print(table)
+
+    def grid(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        if self._console.width < _NARROW:
+            for row in rows:
+                self._console.print(Text(f"{row[0]}: " + ", ".join(map(_shown, filter(None, row[1:])))))
+            return
+        table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold cyan")
+        for name in header:
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(*map(_shown, row))
         self._console.print(table)
 
     @contextmanager

@@ -1,11 +1,12 @@
-"""Who answers the demo: the embedded gateway, or a model that the user names."""
+"""Who answers: the embedded gateway, or a model that the user names."""
 
 import os
 from dataclasses import dataclass
 
 from agentkit.errors import ConfigurationError, MissingKey
-from agentkit.providers import GATEWAYS, ChatCompletionsModel
+from agentkit.providers import GATEWAYS, LearnedProfiles, ProviderModel
 from agentkit.providers.gateways import gateway_named
+from agentkit.providers.registry import MODELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class Target:
             return "--fault is for the embedded gateway: leave out --model, or the fault"
         return None
 
-    def make(self) -> ChatCompletionsModel:
+    def make(self, learned: LearnedProfiles | None = None) -> ProviderModel:
         """The model that the user named; nothing is sent yet.
 
         Raises:
@@ -47,7 +48,10 @@ class Target:
         if self.model is None:
             raise AssertionError("the embedded gateway makes its own model")
         named = _taken_apart(self.model, other_server=self.base_url is not None)
-        return ChatCompletionsModel(named.model, base_url=self.base_url, gateway=named.gateway, api_key=self._key())
+        surface = gateway_named(named.gateway).surface if named.gateway is not None else "chat_completions"
+        return MODELS[surface](
+            named.model, base_url=self.base_url, gateway=named.gateway, api_key=self._key(), learned=learned
+        )
 
     def _key(self) -> str | None:
         if self.key_variable is None:
@@ -70,5 +74,5 @@ def _taken_apart(name: str, *, other_server: bool) -> _Named:
         return _Named(gateway=None, model=name)
     chosen = model or gateway_named(prefix).default_model
     if not chosen:
-        raise ConfigurationError(f"--model {name} names no model: write {prefix}: and the model's id after it")
+        raise ConfigurationError(f"{name} names no model: write {prefix}: and the model's id after it")
     return _Named(gateway=prefix, model=chosen)

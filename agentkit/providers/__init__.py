@@ -3,6 +3,7 @@
 from agentkit.providers.chat_completions import ChatCompletionsModel
 from agentkit.providers.gateways import GATEWAYS, Gateway
 from agentkit.providers.learned import LearnedProfiles
+from agentkit.providers.model import ProviderModel
 from agentkit.providers.registry import Registry, default_registry
 from agentkit.providers.runware import Polling, RunwareModel, WebhookReceiver
 
@@ -12,6 +13,7 @@ __all__ = [
     "Gateway",
     "LearnedProfiles",
     "Polling",
+    "ProviderModel",
     "Registry",
     "RunwareModel",
     "WebhookReceiver",

@@ -25,6 +25,7 @@ class Gateway:
 
     `surface` is the API that it is asked through. `key_header` carries the key (`authorization` as a Bearer token).
     `key_required` is False for local servers; `default_model` stands for the gateway's name alone.
+    `coming_soon` are model ids that the vendor's page announces and does not serve yet.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Gateway:
     default_model: str | None = None
     profile: Profile = field(default_factory=Profile)
     models: Mapping[str, Profile] = field(default_factory=lambda: _NO_PROFILES)
+    coming_soon: frozenset[str] = frozenset()
 
     def profile_of(self, model: str) -> Profile:
         """What is known of a model, else of the gateway."""
@@ -127,6 +129,7 @@ GATEWAYS: Mapping[str, Gateway] = {
         Gateway(
             name="runware",
             base_url="https://api.runware.ai/v1",
+            coming_soon=frozenset({"openai:gpt@5.4-mini"}),
             key_variable="RUNWARE_API_KEY",
             default_model="openai:gpt@5.4-mini",
             profile=Profile(gateway="runware", max_tokens_field="max_completion_tokens"),
@@ -145,6 +148,7 @@ GATEWAYS: Mapping[str, Gateway] = {
             name="runware/tasks",
             base_url="https://api.runware.ai/v1",
             surface="tasks",
+            coming_soon=frozenset({"openai:gpt@5.4-mini"}),
             key_variable="RUNWARE_API_KEY",
             default_model="openai:gpt@5.4-mini",
             profile=Profile(
@@ -198,7 +202,8 @@ GATEWAYS: Mapping[str, Gateway] = {
             base_url="http://127.0.0.1:8080/v1",
             key_required=False,
             default_model="default",
-            profile=Profile(gateway="llamacpp"),
+            # A choice that is an object is read as `auto`, with a 200.
+            profile=Profile(gateway="llamacpp", tool_choices=frozenset({"auto", "required", "none"})),
         ),
         Gateway(
             name="vllm",

@@ -13,12 +13,13 @@ from agentkit.providers.model import ProviderModel
 from agentkit.providers.runware import RunwareModel
 from agentkit.tools import DaemonThreads
 
-_MODELS: Mapping[Surface, type[ProviderModel]] = MappingProxyType(
+MODELS: Mapping[Surface, type[ProviderModel]] = MappingProxyType(
     {
         "chat_completions": ChatCompletionsModel,
         "tasks": RunwareModel,
     }
 )
+"""The class of each surface's models."""
 
 
 class Registry:
@@ -60,7 +61,7 @@ class Registry:
                 f"{name!r} names no model: write '{prefix}:' and the model's id, as in '{prefix}:name'"
             )
         profile = self._profiles.get(name)
-        return _MODELS[gateway.surface](model, gateway=gateway, profile=profile, learned=self._learned)
+        return MODELS[gateway.surface](model, gateway=gateway, profile=profile, learned=self._learned)
 
 
 @functools.cache
