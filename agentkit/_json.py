@@ -5,8 +5,12 @@ standard library for what that parser refuses (lone surrogates, huge numbers), s
 error and names its position. pydantic-core is loaded by the first text that is decoded.
 """
 
+import functools
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn
+
+_DEEPEST = 300  # levels of lists and objects; more would be too much for whoever walks the value
 
 # One encoder for all: json.dumps with these options would make one for each call.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -19,11 +23,9 @@ def loads(data: str | bytes | bytearray) -> Any:
         ValueError: the text is not JSON (NaN and Infinity are none), or nested too deeply; the message has line
             and column where there is one.
     """
-    from pydantic_core import from_json
-
     try:
-        return from_json(data, allow_inf_nan=False)
-    except ValueError:
+        return _parser()(data, allow_inf_nan=False)
+    except (ValueError, TypeError):  # TypeError is for lone surrogates in a str
         return _loads_slowly(data)
 
 
@@ -58,12 +60,18 @@ def partial(data: str | bytes) -> Any:
     return _partial(data)
 
 
-def _partial(data: str | bytes) -> Any:
+@functools.cache
+def _parser() -> Callable[..., Any]:
+    """pydantic-core's; an import statement in `loads` would cost half as much again as a small text."""
     from pydantic_core import from_json
 
+    return from_json
+
+
+def _partial(data: str | bytes) -> Any:
     try:
-        return from_json(data, allow_partial="trailing-strings", allow_inf_nan=False)
-    except ValueError:
+        return _parser()(data, allow_partial="trailing-strings", allow_inf_nan=False)
+    except (ValueError, TypeError):
         return None
 
 
@@ -76,9 +84,26 @@ def _last_number(data: str | bytes) -> int:
 
 def _loads_slowly(data: str | bytes | bytearray) -> Any:
     try:
-        return json.loads(data, parse_constant=_refuse_constant)
+        value = json.loads(data, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    if not _is_flat_enough(value):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def _is_flat_enough(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return True
+    return False
 
 
 def _refuse_constant(name: str) -> NoReturn:

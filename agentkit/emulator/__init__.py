@@ -6,6 +6,7 @@ from agentkit.emulator.exchange import RecordedRequest
 from agentkit.emulator.faults import Fault
 from agentkit.emulator.handle import Emulator
 from agentkit.emulator.recording import Recording
+from agentkit.emulator.refusals import Refusal
 
 __all__ = [
     "Brain",
@@ -17,6 +18,7 @@ __all__ = [
     "Raw",
     "RecordedRequest",
     "Recording",
+    "Refusal",
     "Reply",
     "Script",
 ]

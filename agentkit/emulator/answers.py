@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,10 +43,13 @@ def cut(answer: Answer) -> Answer:
     return replace(answer, chunks=(body[: len(body) // 2],), cut=True)
 
 
-def broken_off(answer: Answer, error: Mapping[str, Any]) -> Answer:
-    """The first half of a stream, a last frame with an error, and then the end of the connection."""
-    chunks = (*_first_half(answer.chunks), b"data: " + dumps(error) + b"\n\n")
-    return replace(answer, chunks=chunks, headers={**answer.headers, "connection": "close"})
+def broken_off(answer: Answer, error: Callable[[int], bytes]) -> Answer:
+    """The first half of a stream, a last frame with an error, and then the end of the connection.
+
+    `error` makes that frame out of the number of those before it.
+    """
+    sent = _first_half(answer.chunks)
+    return replace(answer, chunks=(*sent, error(len(sent))), headers={**answer.headers, "connection": "close"})
 
 
 def slowed(answer: Answer, seconds: float) -> Answer:

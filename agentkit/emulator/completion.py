@@ -57,24 +57,24 @@ class Completion:
         head = {**head, **self._fingerprint()}
         no_usage = {"usage": None} if include_usage else {}
         frames = [
-            _frame({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}], **no_usage})
+            data_frame({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}], **no_usage})
             for delta in self._deltas()
         ]
         last = {"index": 0, "delta": {}, "finish_reason": finish_reason(self.reply)}
-        frames.append(_frame({**head, "choices": [last], **no_usage}))
+        frames.append(data_frame({**head, "choices": [last], **no_usage}))
         if include_usage:
-            frames.append(_frame({**head, "choices": [], "usage": self.usage}))
+            frames.append(data_frame({**head, "choices": [], "usage": self.usage}))
         return [*frames, DONE]
 
     def _deltas(self) -> Iterator[dict[str, Any]]:
         reply = self.reply
         yield {"role": "assistant", "content": None if reply.calls and not reply.text else ""}
         for name, text in (("reasoning_content", reply.reasoning), ("content", reply.text), ("refusal", reply.refusal)):
-            yield from ({name: piece} for piece in _pieces(text or ""))
+            yield from ({name: piece} for piece in pieces(text or ""))
         for index, (made, call) in enumerate(zip(self.call_ids, reply.calls, strict=True)):
             function = {"name": call.name, "arguments": ""}
             yield {"tool_calls": [{"index": index, "id": made, "type": "function", "function": function}]}
-            for piece in _fragments(arguments_text(call)):
+            for piece in fragments(arguments_text(call)):
                 yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
     def _fingerprint(self) -> dict[str, Any]:
@@ -128,18 +128,21 @@ def _stopped(text: str, stop: str | list[str]) -> str:
     return text[: min((place for place in found if place >= 0), default=len(text))]
 
 
-def _pieces(text: str) -> Iterator[str]:
+def pieces(text: str) -> Iterator[str]:
+    """The text as it is streamed: a few words at a time."""
     words = _WORD.findall(text) or ([text] if text else [])
     step = -(-len(words) // _TEXT_PIECES) or 1
     for start in range(0, len(words), step):
         yield "".join(words[start : start + step])
 
 
-def _fragments(arguments: str) -> Iterator[str]:
+def fragments(arguments: str) -> Iterator[str]:
+    """A call's arguments as they are streamed: some characters at a time, wherever that cuts the JSON."""
     step = max(_ARGUMENT_PIECE, -(-len(arguments) // _TEXT_PIECES))
     for start in range(0, len(arguments), step):
         yield arguments[start : start + step]
 
 
-def _frame(event: Mapping[str, Any]) -> bytes:
+def data_frame(event: Mapping[str, Any]) -> bytes:
+    """One event of a stream whose events have no names."""
     return b"data: " + dumps(event) + b"\n\n"

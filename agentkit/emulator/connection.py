@@ -10,8 +10,8 @@ import anyio
 import h11
 
 from agentkit.emulator.dialects import Problem
-from agentkit.emulator.exchange import Answer, Outcome, Silence
-from agentkit.emulator.gateway import Gateway, Refused
+from agentkit.emulator.exchange import Answer, Outcome, Refused, Silence
+from agentkit.emulator.gateway import Gateway
 
 if TYPE_CHECKING:
     from anyio.abc import ByteStream

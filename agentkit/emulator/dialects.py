@@ -7,7 +7,7 @@ what a reply contains.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -30,6 +30,9 @@ Kind: TypeAlias = Literal[
     "overloaded",
 ]
 """What went wrong, in the server's own terms; a dialect says which status, type and code that is."""
+
+SurfaceName: TypeAlias = Literal["chat", "responses", "messages", "tasks"]
+"""The ways in which a gateway can be asked: OpenAI's two, Anthropic's, and Runware's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,8 @@ def _labels(**changes: Label) -> Mapping[str, Label]:
 class Dialect:
     """One gateway as the server plays it.
 
-    `models[0]` is the model of its seed page. `token_fields` are the names it takes for the limit on output tokens, and
+    `models[0]` is the model of its seed page; `surfaces` is never empty, and an error on a path that it does not serve
+    has the form of the first. `token_fields` are the names it takes for the limit on output tokens, and
     `max_output` and `context` are in tokens (None: not published, not checked).
     """
 
@@ -119,6 +123,7 @@ class Dialect:
     models: tuple[str, ...]
     key_prefix: str
     token_fields: tuple[str, ...]
+    surfaces: tuple[SurfaceName, ...] = ("chat",)
     roles: tuple[str, ...] = ("system", "user", "assistant", "tool")
     tool_choices: tuple[str, ...] = ("auto", "none", "required")
     max_output: int | None = None
@@ -126,6 +131,8 @@ class Dialect:
     json_word: bool = True  # json_object is refused unless some message says "json"
     created: bool = True  # plain answers carry `created`
     fingerprint: bool = True  # answers carry `system_fingerprint`
+    flat_form: bool = False  # chat also takes `prompt` and `system_prompt` in place of messages
+    named_call_ids: bool = False  # the ids of tool calls in chat answers are functions.NAME:NUMBER
     labels: Mapping[str, Label] = field(default_factory=_labels, repr=False)
     error: Callable[[Problem, Label], dict[str, Any]] = field(default=_openai_error, repr=False)
     headers: Callable[[int, int, float], dict[str, str]] = field(default=_no_headers, repr=False)
@@ -133,6 +140,15 @@ class Dialect:
     def knows(self, model: str) -> bool:
         """Whether it serves this model id: its own, or a fine-tuned one (`ft:...`)."""
         return model in self.models or model.startswith("ft:")
+
+    def elsewhere(self) -> Dialect:
+        """The same gateway asked on a surface other than chat: what its page says of chat does not hold there."""
+        return replace(
+            self,
+            token_fields=("max_completion_tokens", "max_tokens"),
+            roles=("system", "developer", "user", "assistant", "tool"),
+            tool_choices=("auto", "none", "required"),
+        )
 
     def render(self, problem: Problem) -> tuple[int, dict[str, Any]]:
         """The status and the whole JSON body of an error."""
@@ -145,6 +161,7 @@ _TOAPIS = Dialect(
     models=("gpt-5-4-mini-official", "gpt-5-4-nano-official"),
     key_prefix="sk-",
     token_fields=("max_tokens",),
+    surfaces=("chat", "responses", "messages"),
     fingerprint=False,
     labels=_labels(
         invalid_request=Label(400, "invalid_request_error", "invalid_request_error"),
@@ -161,6 +178,7 @@ _BYTESPIKE = Dialect(
     models=("gpt-5-4-mini",),
     key_prefix="sk-byts-",
     token_fields=("max_tokens",),
+    surfaces=("chat", "responses", "messages"),
     tool_choices=("auto", "none"),
     max_output=16_384,
     context=128_000,
@@ -185,7 +203,21 @@ _MODELSTREAM = Dialect(
     token_fields=("max_completion_tokens",),
     max_output=16_384,
     context=128_000,
+    flat_form=True,
     error=_modelstream_error,
+)
+
+_RUNWARE = Dialect(
+    name="runware",
+    models=("openai:gpt@5.4-mini",),
+    key_prefix="rw-",
+    token_fields=("max_completion_tokens",),
+    surfaces=("chat", "responses", "messages", "tasks"),
+    max_output=128_000,
+    context=400_000,
+    created=False,
+    fingerprint=False,
+    named_call_ids=True,
 )
 
 _OPENAI = Dialect(
@@ -193,10 +225,23 @@ _OPENAI = Dialect(
     models=("gpt-5.4-mini", "gpt-5.4-nano", "gpt-5.4", "gpt-4o-mini", "gpt-4o"),
     key_prefix="sk-proj-",
     token_fields=("max_completion_tokens", "max_tokens"),
+    surfaces=("chat", "responses"),
     roles=("system", "developer", "user", "assistant", "tool"),
 )
 
-DIALECTS: Mapping[str, Dialect] = MappingProxyType({d.name: d for d in (_TOAPIS, _BYTESPIKE, _MODELSTREAM, _OPENAI)})
+_ANTHROPIC = Dialect(
+    name="anthropic",
+    models=("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"),
+    key_prefix="sk-ant-api03-",
+    token_fields=("max_tokens",),
+    surfaces=("messages",),
+    max_output=64_000,
+    context=200_000,
+)
+
+DIALECTS: Mapping[str, Dialect] = MappingProxyType(
+    {d.name: d for d in (_TOAPIS, _BYTESPIKE, _MODELSTREAM, _RUNWARE, _OPENAI, _ANTHROPIC)}
+)
 """Every gateway that the server can play, by name."""
 
 

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from agentkit.emulator.dialects import Problem
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class RecordedRequest:
     """One request as it came: header names in lower case, `body` decoded (None if it is not JSON), `raw` its bytes."""
 
     method: str
     path: str
-    headers: Mapping[str, str] = field(repr=False)  # they hold the key
+    headers: Mapping[str, str]
     body: Any
-    raw: bytes = field(repr=False)
+    raw: bytes
+
+    def __repr__(self) -> str:
+        # The headers hold the key, and so does the body of a task that says who asks.
+        tasks = self.body if isinstance(self.body, list) else ()
+        secret = any(isinstance(task, dict) and "apiKey" in task for task in tasks)
+        body = "[...]" if secret else repr(self.body)
+        return f"RecordedRequest(method={self.method!r}, path={self.path!r}, body={body})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +52,22 @@ class Silence:
 
 Outcome: TypeAlias = Answer | Silence
 """What becomes of a request."""
+
+
+class Refused(Exception):
+    """A request that is answered with an error, and `headers` besides the usual ones.
+
+    `answer` is the status and the body where they are not to be in the surface's own words.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        headers: Mapping[str, str] | None = None,
+        *,
+        answer: tuple[int, dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+        self.headers = headers or {}
+        self.answer = answer

@@ -1,14 +1,14 @@
 """The faults that the gateway can be told to commit, by name, and the queue of those still to come.
 
-Three kinds: some are answered before the brain is asked, some spoil what the brain says (a step of a script is then
-used up), some spoil how it is sent.
+Four kinds: some are answered before the brain is asked, some spoil what the brain says (a step of a script is then
+used up), some spoil how it is sent, and some are of the calls that a server makes to a webhook.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -101,7 +101,16 @@ DELIVERIES = ("cut_stream", "error_in_stream", "slow")
 SILENT = ("hang", "disconnect", "error_in_200", "html")
 """Faults that answer with no completion at all."""
 
-NAMES = tuple(sorted((*STATUSES, *REPLIES, *SPOILERS, *DELIVERIES, *SILENT)))
+WEBHOOKS = frozenset({"webhook_lost", "webhook_twice", "webhook_unknown"})
+"""Faults of the calls that Runware's tasks make to a webhook: one is not made, made twice, or names another task."""
+
+ANSWERS = frozenset((*STATUSES, *REPLIES, *SPOILERS, *DELIVERIES, *SILENT))
+"""Faults of an answer of the model's."""
+
+POLLS = frozenset((*STATUSES, *SILENT, "cut_stream", "slow"))
+"""Faults of an answer that the model has no part in."""
+
+NAMES = tuple(sorted(ANSWERS | WEBHOOKS))
 """Every fault's name."""
 
 
@@ -174,11 +183,11 @@ class Faults:
         with self._lock:
             self._pending.append(_Pending(made, made.count, made.skip))
 
-    def take(self, holds: Callable[[str], bool]) -> Fault | None:
-        """The fault that hits the next request; `holds` says whether that has a given text in it."""
+    def take(self, holds: Callable[[str], bool], among: Container[str] = ANSWERS) -> Fault | None:
+        """The fault out of `among` that hits the next request; `holds` says whether that has a given text in it."""
         with self._lock:
             for pending in self._pending:
-                if pending.left < 1 or not holds(pending.fault.match):
+                if pending.left < 1 or pending.fault.name not in among or not holds(pending.fault.match):
                     continue
                 if pending.skip:
                     pending.skip -= 1

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from agentkit.emulator.brain import Answerer, Brain, Step, as_brain
 from agentkit.emulator.dialects import dialect
+from agentkit.emulator.endpoints import PATHS
 from agentkit.emulator.exchange import RecordedRequest
 from agentkit.emulator.faults import Fault, Faults
 from agentkit.emulator.gateway import Gateway
+from agentkit.emulator.refusals import Refusal
 from agentkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -42,26 +44,32 @@ class Emulator:
         key: str | None = None,
         port: int = 0,
         latency: float = 0.0,
+        refuses: Sequence[str | Refusal] = (),
+        polls: int = 1,
     ) -> None:
         """Does no I/O; the server starts with `with` or `start()`.
 
         Args:
             brain: who answers: a `Brain`, a function of the request, or a sequence of replies, one a request. None:
                 `DemoBrain()`.
-            gateway: whose dialect it speaks: toapis, bytespike, modelstream or openai.
+            gateway: whose dialect it speaks: toapis, bytespike, modelstream, runware, openai or anthropic.
             faults: what goes wrong, in order; see `Fault.parse` for the spelling.
             key: the API key that clients must send. None: one is made up.
             port: 0 takes a free one.
             latency: seconds that each answer waits before it begins.
+            refuses: what it does not take besides what its dialect does not take anyway, as `"stream_options"` or
+                `Refusal("strict", style="fastapi")`; see `Refusal` for the names.
+            polls: how often `getResponse` says of one of Runware's asynchronous tasks that it is being processed.
 
         Raises:
-            ConfigurationError: an unknown gateway or fault.
+            ConfigurationError: an unknown gateway, fault or refusal.
         """
         self._dialect = dialect(gateway)
         self._faults = Faults(faults)
         self._key = _new_key(self._dialect.key_prefix) if key is None else key
         chosen = _demo() if brain is None else as_brain(brain)
-        self._gateway = Gateway(self._dialect, chosen, self._key, self._faults, latency, _KEEP)
+        refusals = [Refusal(refused) if isinstance(refused, str) else refused for refused in refuses]
+        self._gateway = Gateway(self._dialect, chosen, self._key, self._faults, latency, _KEEP, refusals, polls)
         self._wanted_port = port
         self._server: Server | None = None
         self._running = False
@@ -120,6 +128,16 @@ class Emulator:
         return f"http://127.0.0.1:{self._server.port}/v1"
 
     @property
+    def urls(self) -> Mapping[str, str]:
+        """The address of each surface that this gateway serves, by its name: chat, responses, messages, tasks.
+
+        Raises:
+            ConfigurationError: it has not been started.
+        """
+        root = self.url.removesuffix("/v1")
+        return {name: root + PATHS[name] for name in self._dialect.surfaces}
+
+    @property
     def key(self) -> str:
         """The API key that clients must send."""
         return self._key
@@ -137,10 +155,15 @@ class Emulator:
     @property
     def curl(self) -> str:
         """One shell line that asks it something."""
-        body = {"model": self._dialect.models[0], "messages": [{"role": "user", "content": "Who are you?"}]}
-        words = ["curl", "--noproxy", "127.0.0.1", f"{self.url}/chat/completions"]
-        words += ["-H", f"Authorization: Bearer {self._key}", "-H", "Content-Type: application/json"]
-        return shlex.join([*words, "-d", json.dumps(body)])
+        body: dict[str, Any] = {"messages": [{"role": "user", "content": "Who are you?"}]}
+        name = self._dialect.surfaces[0]
+        headers = [f"Authorization: Bearer {self._key}", "Content-Type: application/json"]
+        if name == "messages":
+            headers.append("anthropic-version: 2023-06-01")
+            body["max_tokens"] = 1024
+        words = ["curl", "--noproxy", "127.0.0.1", self.urls[name]]
+        words += [word for header in headers for word in ("-H", header)]
+        return shlex.join([*words, "-d", json.dumps({"model": self._dialect.models[0], **body})])
 
     def inject(self, fault: str | Fault) -> None:
         """One more fault, after those still to come.
@@ -156,10 +179,13 @@ class Emulator:
         `options` go to `ChatCompletionsModel`.
 
         Raises:
-            ConfigurationError: it has not been started.
+            ConfigurationError: it has not been started, or serves no Chat Completions.
         """
         from agentkit.providers import ChatCompletionsModel
 
+        if "chat" not in self._dialect.surfaces:
+            served = ", ".join(self.urls.values())
+            raise ConfigurationError(f"{self._dialect.name} does not speak Chat Completions; it serves {served}")
         chosen = self._dialect.models[0] if model_id is None else model_id
         return ChatCompletionsModel(chosen, base_url=self.url, api_key=self._key, gateway=self._dialect.name, **options)
 

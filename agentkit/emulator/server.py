@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from anyio import CancelScope
-    from anyio.abc import SocketStream
+    from anyio.abc import SocketStream, TaskStatus
 
 HOST = "127.0.0.1"
 
@@ -85,11 +85,14 @@ class Server:
 
         listener = await anyio.create_tcp_listener(local_host=HOST, local_port=self._wanted)
         loop = asyncio.get_running_loop()
-        async with listener:
-            with anyio.CancelScope() as scope:
-                port = listener.extra(SocketAttribute.local_port)
-                self._running.set_result(_Running(port, lambda: _soon(loop, scope)))
-                await listener.serve(self._serve)
+        async with listener, anyio.create_task_group() as group:
+            await group.start(self._background)
+            port = listener.extra(SocketAttribute.local_port)
+            self._running.set_result(_Running(port, lambda: _soon(loop, group.cancel_scope)))
+            await listener.serve(self._serve)
+
+    async def _background(self, *, task_status: TaskStatus[None]) -> None:
+        await self._gateway.background(task_status=task_status)
 
     async def _serve(self, stream: SocketStream) -> None:
         import anyio

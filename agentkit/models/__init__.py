@@ -10,7 +10,7 @@ from agentkit.models.profile import (
     SystemRole,
     TokenField,
 )
-from agentkit.models.request import ModelRequest, ResponseFormat, ToolChoice, ToolDefinition
+from agentkit.models.request import ModelRequest, ResponseFormat, Screen, ToolChoice, ToolDefinition
 from agentkit.models.response import (
     ArgumentsDelta,
     AttemptDiscarded,
@@ -47,6 +47,7 @@ __all__ = [
     "ResponseCompleted",
     "ResponseEvent",
     "ResponseFormat",
+    "Screen",
     "SystemRole",
     "TextDelta",
     "TokenField",

@@ -12,16 +12,28 @@ ToolChoice: TypeAlias = str
 
 
 @dataclass(frozen=True, slots=True)
+class Screen:
+    """The screen of a computer that a model works at: pixels, and what runs on it."""
+
+    width: int
+    height: int
+    environment: Literal["windows", "mac", "linux", "ubuntu", "browser"]
+
+
+@dataclass(frozen=True, slots=True)
 class ToolDefinition:
     """A tool as the model sees it. `parameters` is the JSON Schema of an object;
 
-    `strict` asks the server to hold to it.
+    `strict` asks the server to hold to it. A tool of the kind `computer` is known to the model already, so its name,
+    description and parameters are ours alone; `screen` goes with the models that want to be told of one.
     """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
     strict: bool | None = None
+    kind: Literal["function", "computer"] = "function"
+    screen: Screen | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def read_arguments(raw: Any) -> list[Arguments]:
         return [_repaired(raw)]
     if raw is None:
         return [_repaired({})]
-    text = raw if isinstance(raw, str) else _json.dumps(raw).decode()
+    text = raw if isinstance(raw, str) else written(raw)
     if not text.strip():
         return [_repaired({})]
     try:
@@ -43,6 +43,14 @@ def read_arguments(raw: Any) -> list[Arguments]:
     if isinstance(value, dict):
         return [_repaired(value, text) if _HUGE.search(text) else Arguments(value, text)]
     return [_read_other(value, text)]
+
+
+def written(value: Any) -> str:
+    """A decoded value as the text that it was; of one with a number that was too large, a text that is not JSON."""
+    try:
+        return _json.dumps(value).decode()
+    except ValueError:
+        return str(value)
 
 
 def is_complete(text: str) -> bool:
@@ -76,19 +84,20 @@ def _read_other(value: Any, text: str) -> Arguments:
 
 def _read_sequence(text: str, error: ValueError) -> list[Arguments]:
     """Several JSON values one after the other: snapshots of one call, or calls that lost their ids."""
-    values: list[dict[str, Any]] = []
+    said: dict[str, dict[str, Any]] = {}  # each value once, in the order in which they came
     position = 0
     while position < len(text):
         try:
             value, position = _DECODER.raw_decode(text, position)
+            key = json.dumps(value, sort_keys=True)
         except (ValueError, RecursionError):
             return [Arguments(None, text, f"the arguments are not JSON: {error}")]
         if not isinstance(value, dict):
             return [Arguments(None, text, f"the arguments are not JSON: {error}")]
-        if value not in values:
-            values.append(value)
+        said.setdefault(key, value)
         while position < len(text) and text[position].isspace():
             position += 1
+    values = [*said.values()]
     if len(values) > 1 and values[0] == {}:
         values = values[1:]
     return [_repaired(value, text) for value in values]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from agentkit.errors import ConfigurationError
-from agentkit.models import ModelRequest, ModelSettings, Profile
+from agentkit.models import ModelRequest, ModelSettings, Profile, ToolDefinition
 
 _INTEGERS = ("max_tokens", "seed", "n", "top_logprobs")
 _NUMBERS = (*_INTEGERS, "temperature", "top_p", "presence_penalty", "frequency_penalty", "timeout")
@@ -34,6 +34,19 @@ def check_request(request: ModelRequest, profile: Profile, model: str) -> None:
             raise ConfigurationError(
                 f"tool_choice={choice!r} asks for a tool that is not there; the tools are: {', '.join(names) or 'none'}"
             )
+
+
+def check_function(tool: ToolDefinition, profile: Profile) -> None:
+    """Nothing, or the error of a tool that is no function; for the wires that know functions only.
+
+    Raises:
+        ConfigurationError: naming the tool.
+    """
+    if tool.kind != "function":
+        raise ConfigurationError(
+            f"the tool {tool.name!r} is a {tool.kind}, which {profile.gateway} does not take on this surface: "
+            "use ResponsesModel, or a function"
+        )
 
 
 def check_settings(settings: ModelSettings, profile: Profile, model: str) -> None:

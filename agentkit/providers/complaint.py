@@ -22,7 +22,7 @@ _REFUSES = re.compile(
 _VALUE = re.compile(
     r"too (large|small|long|short|high|low)|out of range|at (least|most)|(less|greater|more|fewer) than"
     r"|(minimum|maximum) (value|allowed|of|is)|between|exceed|must be (a|an|of type|positive|in)\b|invalid type"
-    r"|expected (a|an)\b|_(above|below)_m|less_than|greater_than",
+    r"|type must be|expected (a|an)\b|_(above|below)_m|less_than|greater_than",
     re.IGNORECASE,
 )
 _SEGMENT = re.compile(r"[A-Za-z_][\w-]*|\d+")

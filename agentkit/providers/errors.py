@@ -26,7 +26,9 @@ from agentkit.errors import (
 )
 from agentkit.telemetry import redact
 
-_KEPT_HEADERS = re.compile(r"^(x-)?ratelimit|^x-(org-)?quota|^retry-after|request-id$|^x-should-retry$|^cf-ray$")
+_KEPT_HEADERS = re.compile(r"^([a-z]+-)?ratelimit|^x-(org-)?quota|^retry-after|request-id$|^x-should-retry$|^cf-ray$")
+
+_STATUS_TEXT = re.compile(r"[0-9]{3}")
 
 # What the gateways' own pages say of trigger, fix and retry (seed pages of ToAPIs and ByteSpike).
 _ADVICE: Mapping[type[GatewayError], str] = {
@@ -68,7 +70,7 @@ _RATE = re.compile(r"rate.?limit|too.?many.?requests|resource.?exhausted|throttl
 _OVERLOADED = re.compile(r"overload|unavailable|capacity", re.I)
 _TIMEOUT = re.compile(r"timeout|timed.?out|deadline", re.I)
 _SERVER = re.compile(r"server.?error|internal|upstream|provider|bad_gateway", re.I)
-_INVALID = re.compile(r"invalid|bad.?request|unsupported|missing|not.?found|unprocessable|validation", re.I)
+_INVALID = re.compile(r"invalid|bad.?request|unsupported|missing|not.?found|unprocessable|validation|too.?large", re.I)
 
 
 def error_from_response(
@@ -155,7 +157,7 @@ class _Envelope:
         code = layer.get("code")
         for key in ("status", "status_code", "code"):
             number = layer.get(key)
-            if isinstance(number, str) and number.isdigit():
+            if isinstance(number, str) and _STATUS_TEXT.fullmatch(number):
                 number = int(number)
             if isinstance(number, int) and 400 <= number < 600:
                 self.status = number
@@ -179,7 +181,8 @@ class _Envelope:
                 continue
             if isinstance(detail.get("retryDelay"), str):
                 self.retry_delay = _duration(detail["retryDelay"])
-            for violation in detail.get("violations") or ():
+            violations = detail.get("violations")
+            for violation in violations if isinstance(violations, list) else ():
                 quota = _text(violation.get("quotaId")) if isinstance(violation, Mapping) else ""
                 if "PerDay" in quota:
                     self.code = quota

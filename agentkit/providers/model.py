@@ -110,7 +110,7 @@ class ProviderModel(Respond):
         )
         self.base_url = self._endpoint.base_url
         self._gateway = preset
-        self._declared = profile or (preset.profile_of(model) if preset else Profile(gateway=self._endpoint.host))
+        self._declared = profile or (preset.profile_of(model) if preset else self._undeclared(self._endpoint.host))
         self._settings = settings or ModelSettings()
         self._retry = retry or RetryPolicy()
         self._learned = learned or process_profiles()
@@ -186,6 +186,10 @@ class ProviderModel(Respond):
     def _fixed_headers(self) -> dict[str, str]:
         """Headers that the surface wants besides the key."""
         return {}
+
+    def _undeclared(self, host: str) -> Profile:
+        """The profile of a model that neither a preset nor the caller has described."""
+        return Profile(gateway=host)
 
     def _current(self) -> tuple[Profile, Wire]:
         """What is known by now, and the wire for it."""

@@ -15,6 +15,8 @@ _CACHED = (
 )  # fmt: skip
 _CACHE_WRITE = ("cache_write_tokens", "cache_creation_input_tokens", "cacheWriteTokens")
 _REASONING = ("reasoning_tokens", "reasoningTokens", "thinkingTokens", "thoughtsTokenCount")
+_BESIDE = ("cache_read_input_tokens", "cache_creation_input_tokens")  # who has these counts them beside the input
+_ABSURD = 1e300  # no count and no cost; beyond it an int is no float
 
 
 def decode_usage(raw: Any) -> Usage:
@@ -34,7 +36,7 @@ def decode_usage(raw: Any) -> Usage:
     reasoning = inside or _first(raw, _REASONING)
     if reasoning and total == input_tokens + output_tokens + reasoning:
         output_tokens += reasoning
-    if "input_tokens" in raw and "cache_read_input_tokens" in raw and not input_details:
+    if "input_tokens" in raw and not raw.keys().isdisjoint(_BESIDE) and not input_details:
         input_tokens += cached + cache_write
     return Usage(
         input_tokens=input_tokens,
@@ -76,7 +78,7 @@ def _number(value: Any) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    if not isinstance(value, (int, float)) or value != value or value in (float("inf"), float("-inf")):
+    if not isinstance(value, (int, float)) or not -_ABSURD < value < _ABSURD:  # NaN is neither
         return None
     return value
 

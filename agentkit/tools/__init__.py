@@ -1,6 +1,7 @@
 """Tools: functions that a model may call, and the running of one call."""
 
 from agentkit.tools.call import CallOutcome, Outcome, answered, run_call
+from agentkit.tools.computer import SafetyChecksPending, acknowledged, computer_tool
 from agentkit.tools.options import Effect, OnError, ToolOptions
 from agentkit.tools.result import cut, result_parts
 from agentkit.tools.retry import ToolRetry
@@ -16,12 +17,15 @@ __all__ = [
     "Offered",
     "OnError",
     "Outcome",
+    "SafetyChecksPending",
     "Tool",
     "ToolLike",
     "ToolOptions",
     "ToolRetry",
     "Toolset",
+    "acknowledged",
     "answered",
+    "computer_tool",
     "cut",
     "result_parts",
     "run_call",

@@ -5,6 +5,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_origin, overload
 
 from agentkit.context import RunContext
@@ -88,21 +89,19 @@ class Tool(Generic[P, R_co]):
         except OutputTypeError as error:
             raise ToolDefinitionError(f"tool {name!r}: {error}") from error
         options = ToolOptions(**declared)
-        definition = ToolDefinition(_checked_name(name), description, parameters, _strict(options, parameters))
+        definition = ToolDefinition(checked_name(name), description, parameters, _strict(options, parameters))
         return Tool(
             function,
             definition,
             options,
-            functools.partial(_bind_keywords, validator),
+            functools.partial(bind_keywords, validator),
             takes_context=takes_context,
             is_async=_is_async(function),
         )
 
     def renamed(self, name: str) -> "Tool[..., Any]":
         """The same tool under another name."""
-        given = self.definition
-        definition = ToolDefinition(_checked_name(name), given.description, given.parameters, given.strict)
-        return self._copy(self.function, definition)
+        return self._copy(self.function, replace(self.definition, name=checked_name(name)))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.function(*args, **kwargs)
@@ -184,7 +183,7 @@ def _make(
 ) -> Tool[..., Any]:
     schema: FunctionSchema = function_schema(function, is_context=_is_context, name=name, description=description)
     definition = ToolDefinition(
-        _checked_name(schema.name), schema.description, schema.parameters, _strict(options, schema.parameters)
+        checked_name(schema.name), schema.description, schema.parameters, _strict(options, schema.parameters)
     )
     return Tool(
         function.__func__ if isinstance(function, staticmethod) else function,
@@ -214,7 +213,12 @@ def _strict(options: ToolOptions, parameters: Mapping[str, Any]) -> bool | None:
     return options.strict
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name, when gateways take it as a tool's.
+
+    Raises:
+        ToolDefinitionError: they do not.
+    """
     if not _NAME.fullmatch(name):
         raise ToolDefinitionError(
             f"{name!r} cannot be a tool's name: gateways take 1 to 64 of the letters a-z, A-Z, 0-9, _ and -; give name="
@@ -226,6 +230,11 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _bind_keywords(validator: Validator[Any], arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+def bind_keywords(validator: Validator[Any], arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a call as the keywords of a function.
+
+    Raises:
+        InvalidValue: they do not fit.
+    """
     # The function may change what it gets; the call in the history must not change with it.
     return [], copy.deepcopy(dict(validator.validate(arguments)))

@@ -16,7 +16,10 @@ MAX_BODY = 64 * 1024 * 1024  # bytes
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request. `timeout` is the longest silence in seconds while reading, `connect_timeout` that for connecting."""
+    """A request. `timeout` is the longest silence in seconds while reading, `connect_timeout` that for connecting.
+
+    `deadline`, in seconds of `time.monotonic()`, ends all of it, however busy the server is.
+    """
 
     url: str
     headers: tuple[tuple[str, str], ...]
@@ -24,6 +27,7 @@ class HttpRequest:
     method: str = "POST"
     timeout: float = 300.0
     connect_timeout: float = 10.0
+    deadline: float | None = None
 
 
 class HttpResponse(Protocol):
@@ -42,7 +46,7 @@ class HttpResponse(Protocol):
 
         Raises:
             StreamTruncated: the connection broke before the body's end.
-            GatewayTimeout: nothing came for `HttpRequest.timeout` seconds.
+            GatewayTimeout: nothing came for `HttpRequest.timeout` seconds, or the deadline has passed.
         """
         ...
 
@@ -71,12 +75,10 @@ async def read(response: HttpResponse, *, limit: int = MAX_BODY) -> bytes:
         MalformedResponse: more than `limit` bytes.
         StreamTruncated, GatewayTimeout: see `HttpResponse.chunks`.
     """
-    pieces: list[bytes] = []
-    size = 0
+    body = bytearray()
     async with aclosing(response.chunks()) as chunks:
         async for piece in chunks:
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
+            body += piece
+            if len(body) > limit:
                 raise MalformedResponse(f"the answer is larger than {limit // 2**20} MiB and was not read to its end")
-    return b"".join(pieces)
+    return bytes(body)

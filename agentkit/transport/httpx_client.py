@@ -9,7 +9,9 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import time
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ import httpx
 
 from agentkit.errors import ConnectionFailed, GatewayError, GatewayTimeout, StreamTruncated
 from agentkit.transport.http import HttpRequest
+from agentkit.transport.inflate import Inflate
 from agentkit.transport.proxy import proxy_for
 
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30.0)
@@ -41,6 +44,18 @@ class HttpxClient:
         self._routes: dict[str, _Route] = {}  # one for each endpoint; finding one's proxy reads the whole environment
 
     async def send(self, request: HttpRequest) -> "HttpxResponse":
+        if request.deadline is None:
+            return await self._answered(request)
+        with anyio.move_on_after(request.deadline - time.monotonic()):
+            return await self._answered(request)
+        raise GatewayTimeout(f"the deadline passed before {_host(request.url)} answered", retryable=False)
+
+    async def aclose(self) -> None:
+        transports, self._transports, self._routes = self._transports, {}, {}
+        for transport in transports.values():
+            await transport.aclose()
+
+    async def _answered(self, request: HttpRequest) -> "HttpxResponse":
         connection = _Connection()
         try:
             return await self._send(request, connection)
@@ -60,11 +75,6 @@ class HttpxClient:
         except httpx.HTTPError as error:
             raise _translated(error, request.url) from error
 
-    async def aclose(self) -> None:
-        transports, self._transports, self._routes = self._transports, {}, {}
-        for transport in transports.values():
-            await transport.aclose()
-
     async def _send(
         self, request: HttpRequest, connection: "_Connection", *, fresh_only: bool = False
     ) -> "HttpxResponse":
@@ -83,12 +93,12 @@ class HttpxClient:
             request.method, route.url, headers=headers, content=request.body, extensions=extensions
         )
         if self._client is not None:
-            return HttpxResponse(await self._client.send(outgoing, stream=True))
+            return HttpxResponse(request, await self._client.send(outgoing, stream=True))
         if not fresh_only:
-            return HttpxResponse(await self._transport(route).handle_async_request(outgoing))
+            return HttpxResponse(request, await self._transport(route).handle_async_request(outgoing))
         transport = self._new_transport(route.url.scheme, route.proxy)
         try:
-            return HttpxResponse(await transport.handle_async_request(outgoing), owned=transport)
+            return HttpxResponse(request, await transport.handle_async_request(outgoing), owned=transport)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await transport.aclose()
@@ -115,7 +125,10 @@ class HttpxClient:
 class HttpxResponse:
     """An httpx response behind the `HttpResponse` protocol."""
 
-    def __init__(self, response: httpx.Response, owned: httpx.AsyncHTTPTransport | None = None) -> None:
+    def __init__(
+        self, request: HttpRequest, response: httpx.Response, owned: httpx.AsyncHTTPTransport | None = None
+    ) -> None:
+        self._request = request
         self._response = response
         self._owned = owned
 
@@ -128,12 +141,17 @@ class HttpxResponse:
         return self._response.headers
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        pieces, ended = self._pieces(), False
+        pieces, inflate = self._pieces()
+        ended = False
         try:
-            async for piece in pieces:
-                yield piece
+            while (piece := await self._next(pieces)) is not None:
+                if inflate is None:
+                    yield piece
+                else:
+                    for opened in inflate.feed(piece):
+                        yield opened
             ended = True
-        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError) as error:
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError, zlib.error) as error:
             raise StreamTruncated(f"the connection broke in the middle of the answer: {error}") from error
         except httpx.TimeoutException as error:
             raise GatewayTimeout(
@@ -152,12 +170,19 @@ class HttpxResponse:
             if self._owned is not None:
                 await self._owned.aclose()
 
-    def _pieces(self) -> AsyncIterator[bytes]:
-        """The body; one that is not compressed is taken as it comes, past the layers that httpx has for decoding."""
-        stream = self._response.stream
-        if "content-encoding" in self._response.headers or not isinstance(stream, httpx.AsyncByteStream):
-            return self._response.aiter_bytes()
-        return aiter(stream)
+    def _next(self, pieces: AsyncIterator[bytes]) -> Awaitable[bytes | None]:
+        """The next piece, None at the end; where the timeout comes before the deadline, it is the one that counts."""
+        request = self._request
+        if request.deadline is None or request.deadline - time.monotonic() > request.timeout:
+            return anext(pieces, None)
+        return _next_before(request.deadline, pieces)
+
+    def _pieces(self) -> tuple[AsyncIterator[bytes], Inflate | None]:
+        """The body past the layers that httpx has for decoding, which open a whole piece at once, and what opens it."""
+        stream, encoding = self._response.stream, self._response.headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity", "gzip", "deflate") or not isinstance(stream, httpx.AsyncByteStream):
+            return self._response.aiter_bytes(), None
+        return aiter(stream), Inflate(encoding) if encoding in ("gzip", "deflate") else None
 
     async def _unwind(self, pieces: AsyncIterator[bytes]) -> None:
         """End a body that was not read to its end.
@@ -170,6 +195,12 @@ class HttpxResponse:
             with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
                 async for _ in pieces:
                     pass
+
+
+async def _next_before(deadline: float, pieces: AsyncIterator[bytes]) -> bytes | None:
+    with anyio.move_on_after(deadline - time.monotonic()):
+        return await anext(pieces, None)
+    raise GatewayTimeout("the deadline passed in the middle of the answer", retryable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +231,7 @@ def _ssl_context(verify: bool | str) -> ssl.SSLContext:
 
 
 def _translated(error: httpx.HTTPError, url: str) -> GatewayError:
-    host = urlsplit(url).netloc.rpartition("@")[2]
+    host = _host(url)
     if isinstance(error, httpx.ConnectTimeout):
         return GatewayTimeout(f"cannot connect to {host} in time")
     if isinstance(error, httpx.TimeoutException):
@@ -209,7 +240,13 @@ def _translated(error: httpx.HTTPError, url: str) -> GatewayError:
         return ConnectionFailed(f"cannot connect to {host}: {_reason(error)}")
     if isinstance(error, httpx.UnsupportedProtocol):
         return ConnectionFailed(f"{urlsplit(url).scheme}://{host} is not an http or https URL", retryable=False)
+    if isinstance(error, httpx.RemoteProtocolError) and not str(error).startswith("Server disconnected"):
+        return ConnectionFailed(f"{host} answered something that is not HTTP: {error}")
     return ConnectionFailed(f"{host} closed the connection before it answered: {str(error) or type(error).__name__}")
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _reason(error: httpx.ConnectError) -> str:

@@ -66,6 +66,7 @@ def joined(events: list[Event]) -> list[Event]:
     return merged
 
 
+@pytest.mark.outside_openai("reasoning_content goes back to where it came from")
 async def test_the_events_of_a_run_come_in_the_order_in_which_things_happen() -> None:
     calls = (Call("visit", {"city": "Oslo"}, id="a"), Call("visit", {"city": "Rome"}, id="b"))
     with Emulator([Reply(reasoning="Hm.", calls=calls), Reply(text="Both are cold.")]) as gateway:

@@ -266,6 +266,6 @@ def test_the_other_gateways_send_no_accounting(ask: Ask, stream: bool) -> None:
 
 def test_an_unknown_gateway_is_refused_with_those_there_are() -> None:
     with pytest.raises(
-        ConfigurationError, match="does not know 'acme'; it speaks toapis, bytespike, modelstream, openai"
+        ConfigurationError, match="it speaks toapis, bytespike, modelstream, runware, openai, anthropic"
     ):
         Emulator(ok, gateway="acme")

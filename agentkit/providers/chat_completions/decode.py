@@ -113,6 +113,7 @@ class Decoder:
         deltas: list[Delta] = []
         if self._think is not None:
             self._put(self._think.close(), deltas)
+            self._think = None
         return deltas
 
     def close(self) -> ModelResponse:
@@ -187,6 +188,7 @@ class Decoder:
         for field in _REASONING_FIELDS:
             piece = get(field)
             if piece and isinstance(piece, str) and draft.add_reasoning(piece, field):
+                deltas.extend(self.flush())  # a server that has a field for it does not put it into the text
                 deltas.append(ReasoningDelta(piece))
         details = get("reasoning_details")
         if details and isinstance(details, list):

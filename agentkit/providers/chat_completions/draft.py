@@ -10,7 +10,8 @@ from typing import Any
 from agentkit import _json
 from agentkit.messages import AssistantMessage, AssistantPart, ReasoningPart, RefusalPart, TextPart, ToolCall
 from agentkit.models import FinishReason
-from agentkit.providers.arguments import Arguments, is_complete, read_arguments
+from agentkit.providers.arguments import Arguments, read_arguments, written
+from agentkit.providers.chat_completions.brackets import Brackets
 
 _FINISH: Mapping[str, FinishReason] = {
     "stop": "stop", "eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop",
@@ -23,16 +24,21 @@ _FINISH: Mapping[str, FinishReason] = {
 }  # fmt: skip
 
 
+_LONGEST_NAME = 1024  # characters; each delta shows the name, and one that never stops growing is none
+
+
 class CallDraft:
-    """A tool call as it comes."""
+    """A tool call as it comes; `position` counts the calls of the answer from 0."""
 
-    __slots__ = ("arguments", "extra", "id", "index", "name", "whole")
+    __slots__ = ("arguments", "brackets", "extra", "id", "index", "name", "position", "whole")
 
-    def __init__(self, id: str, index: int | None) -> None:
+    def __init__(self, id: str, index: int | None, position: int) -> None:
         self.id = id
         self.index = index
+        self.position = position
         self.name = ""
         self.arguments: list[str] = []
+        self.brackets = Brackets(self.arguments)
         self.whole: dict[str, Any] | None = None  # arguments that came as an object
         self.extra: dict[str, Any] = {}
 
@@ -42,7 +48,35 @@ class CallDraft:
 
     @property
     def complete(self) -> bool:
-        return self.whole is not None or is_complete(self.text)
+        """Whether the arguments are a whole object already, so that more of them belongs to something else."""
+        return self.whole is not None or self.brackets.closed()
+
+
+class DetailDraft:
+    """An entry of `reasoning_details` as it comes: `fields` but for its texts, which come in pieces."""
+
+    __slots__ = ("fields", "texts")
+
+    def __init__(self) -> None:
+        self.fields: dict[str, Any] = {}
+        self.texts: dict[str, list[str]] = {}
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        for key, value in entry.items():
+            if key in ("text", "summary", "data") and isinstance(value, str):
+                self.fields.setdefault(key, "")  # its place; what is sent back is in the server's order
+                self.texts.setdefault(key, []).append(value)
+            elif value is not None or key not in self.fields:
+                self.fields[key] = value
+
+    def goes_on(self, entry: Mapping[str, Any]) -> bool:
+        """Whether `entry` is more of this one."""
+        fields, index = self.fields, entry.get("index")
+        same = fields.get("type") == entry.get("type") and fields.get("index") == index
+        return same and index is not None and entry.get("id") in (None, fields.get("id"))
+
+    def whole(self) -> dict[str, Any]:
+        return {**self.fields, **{key: "".join(pieces) for key, pieces in self.texts.items()}}
 
 
 class Draft:
@@ -54,7 +88,7 @@ class Draft:
         self.reasoning_field = ""
         self.refusal: list[str] = []
         self.calls: list[CallDraft] = []
-        self.details: list[dict[str, Any]] = []
+        self.details: list[DetailDraft] = []
         self.finish: str | None = None
         self.logprobs: list[Any] = []
         self.warnings: list[str] = []
@@ -75,18 +109,10 @@ class Draft:
     def add_details(self, details: Iterable[Any]) -> None:
         """Take `reasoning_details`, which go back as they came; a streamed entry's pieces are joined."""
         for detail in details:
-            if not isinstance(detail, dict):
-                continue
-            entry = dict(detail)
-            last = self.details[-1] if self.details else None
-            if last is not None and _continues(last, entry):
-                for key, value in entry.items():
-                    if key in ("text", "summary", "data") and isinstance(value, str):
-                        last[key] = (last.get(key) or "") + value
-                    elif value is not None:
-                        last[key] = value
-            else:
-                self.details.append(entry)
+            if isinstance(detail, dict):
+                if not self.details or not self.details[-1].goes_on(detail):
+                    self.details.append(DetailDraft())
+                self.details[-1].add(detail)
 
     def add_finish(self, reason: Any) -> None:
         """Take a finish reason: the first one counts, unless it was `stop` and a later one says more."""
@@ -113,7 +139,7 @@ class Draft:
         return bool(name) or index in self._by_index
 
     def _new_call(self, id: str, index: int | None) -> CallDraft:
-        call = CallDraft(id, index)
+        call = CallDraft(id, index, len(self.calls))
         self.calls.append(call)
         if id:
             self._by_id[id] = call
@@ -135,14 +161,16 @@ class Draft:
             return None
         place = index if isinstance(index, int) else None
         call = self._new_call(call_id, place) if alone else self.call_for(call_id, place, name)
-        if name and name != call.name:
+        if name and name != call.name and len(call.name) < _LONGEST_NAME:
             call.name += name
         if isinstance(extra, dict):
             call.extra.update(extra)
         if isinstance(arguments, dict):
-            call.whole = {**(call.whole or {}), **arguments}
+            if call.whole is None:
+                call.whole = {}
+            call.whole.update(arguments)
             return call, ""
-        piece = arguments if isinstance(arguments, str) else _json.dumps(arguments).decode() if arguments else ""
+        piece = arguments if isinstance(arguments, str) else written(arguments) if arguments else ""
         if piece:
             call.arguments.append(piece)
         return call, piece
@@ -157,8 +185,19 @@ class Draft:
             for name, arguments, wanted in self._readings(draft, known):
                 call_id = wanted if wanted and wanted not in taken else f"call_{uuid.uuid4().hex[:16]}"
                 taken.add(call_id)
-                calls.append(ToolCall(call_id, name, arguments.value, arguments.text, arguments.problem, draft.extra))
+                extra = self._sayable(draft.extra)
+                calls.append(ToolCall(call_id, name, arguments.value, arguments.text, arguments.problem, extra))
         return calls
+
+    def _sayable(self, extra: dict[str, Any]) -> dict[str, Any]:
+        """What a vendor adds goes back as it came, unless JSON cannot say it (1e400, say)."""
+        if extra:
+            try:
+                _json.dumps(extra)
+            except ValueError:
+                self.warnings.append(f"{', '.join(extra)} cannot be sent back and was left out")
+                return {}
+        return extra
 
     def _readings(self, draft: CallDraft, known: frozenset[str]) -> Iterable[tuple[str, Arguments, str]]:
         if not draft.name:
@@ -190,7 +229,8 @@ class Draft:
         if refusal:
             parts.append(RefusalPart(refusal))
         parts.extend(calls)
-        return AssistantMessage(parts, extra={"reasoning_details": self.details} if self.details else {})
+        extra = {"reasoning_details": [detail.whole() for detail in self.details]} if self.details else {}
+        return AssistantMessage(parts, extra=self._sayable(extra))
 
     def finish_reason(self, calls: list[ToolCall], *, default: FinishReason) -> FinishReason:
         """Refusal before calls before what the server says; `default` when it says nothing."""
@@ -211,23 +251,18 @@ def _goes_on(call: CallDraft, id: str, name: str) -> bool:
     return not (name and call.complete)
 
 
-def _continues(last: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
-    same = last.get("type") == entry.get("type") and last.get("index") == entry.get("index")
-    return same and entry.get("index") is not None and (entry.get("id") is None or entry.get("id") == last.get("id"))
-
-
 def _expanded(name: str, arguments: Arguments, id: str, known: frozenset[str]) -> Iterable[tuple[str, Arguments, str]]:
     """Undo what models make of tool names: a `functions.` prefix, and a wrapper around parallel calls."""
     if name not in known:
-        name = name.removeprefix("functions.")
+        name = name.removeprefix("functions.") or name
     uses = arguments.value.get("tool_uses") if arguments.value and name == "multi_tool_use.parallel" else None
     if name in known or not isinstance(uses, list) or not uses:
         yield name, arguments, id
         return
     for number, use in enumerate(uses):
-        if isinstance(use, dict):
-            inner = read_arguments(use.get("parameters"))[0]
-            yield _text(use.get("recipient_name")).removeprefix("functions."), inner, f"{id}_{number}" if id else ""
+        used = _text(use.get("recipient_name")).removeprefix("functions.") if isinstance(use, dict) else ""
+        if used:
+            yield used, read_arguments(use.get("parameters"))[0], f"{id}_{number}" if id else ""
 
 
 def _text(value: Any) -> str:

@@ -26,13 +26,10 @@ from agentkit.messages import (
 from agentkit.messages.parts import ReasoningPart
 from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
 from agentkit.providers.call_ids import fitted_id
+from agentkit.providers.checks import check_function
+from agentkit.providers.tool_choice import tool_choice_kind
 
-_FALLBACKS: Mapping[str, tuple[str, ...]] = {
-    "auto": ("auto",),
-    "none": ("none", "auto"),
-    "required": ("required", "auto"),
-    "named": ("named", "required", "auto"),
-}
+_REPLAYED = ("reasoning_details",)  # other fields of an answer came on another wire, which keeps them for itself
 
 
 class Encoder:
@@ -132,6 +129,7 @@ def encode_message(message: Message, index: int, profile: Profile) -> dict[str, 
 
 def encode_tool(tool: ToolDefinition, profile: Profile) -> dict[str, Any]:
     """A tool as an object of the wire."""
+    check_function(tool, profile)
     function: dict[str, Any] = {"name": tool.name}
     if tool.description:
         function["description"] = tool.description
@@ -139,21 +137,6 @@ def encode_tool(tool: ToolDefinition, profile: Profile) -> dict[str, Any]:
     if tool.strict is not None and profile.strict:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}
-
-
-def tool_choice_kind(request: ModelRequest, profile: Profile) -> str | None:
-    """The kind of choice that goes out: the caller's, or the nearest one that the profile takes, else none at all.
-
-    The loop corrects a model that does not call although it was to.
-    """
-    choice = request.tool_choice
-    if choice is None or not request.tools:
-        return None
-    kind = choice if choice in ("auto", "required", "none") else "named"
-    for fallback in _FALLBACKS[kind]:
-        if fallback in profile.tool_choices:
-            return fallback
-    return None
 
 
 def encode_tool_choice(request: ModelRequest, profile: Profile) -> Any:
@@ -228,7 +211,7 @@ def _encode_assistant(message: AssistantMessage, profile: Profile) -> dict[str, 
         for part in message.parts:
             if isinstance(part, ReasoningPart) and part.field in ("reasoning_content", "reasoning"):
                 encoded[part.field] = encoded.get(part.field, "") + part.text
-        encoded.update(message.extra)
+        encoded.update({field: message.extra[field] for field in _REPLAYED if field in message.extra})
     if calls:
         encoded["tool_calls"] = [_encode_call(call, profile) for call in calls]
     return encoded

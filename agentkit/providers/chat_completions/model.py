@@ -5,9 +5,10 @@ from types import MappingProxyType
 
 from agentkit.models import ModelRequest, Profile
 from agentkit.providers.chat_completions.decode import Decoder
-from agentkit.providers.chat_completions.encode import Encoder, tool_choice_kind
+from agentkit.providers.chat_completions.encode import Encoder
 from agentkit.providers.chat_completions.form import FormEncoder
 from agentkit.providers.model import ProviderModel
+from agentkit.providers.tool_choice import tool_choice_kind
 
 _FIELDS = MappingProxyType({"max_tokens": "max_tokens", "max_completion_tokens": "max_tokens"})
 

@@ -1,11 +1,14 @@
 """Answers of `textInference` tasks, read into `ModelResponse`s. Pure.
 
 How a tool call comes back is documented nowhere. The reading here mirrors how calls are sent (`tools` with `id`, `name`
-and `input`); it is used only by a model that was made with `experimental_tools=True`.
+and `input`); it is used only where tools were sent, which a model made with `experimental_tools=True` does. A call in
+any other form is an error that shows the form, and never an answer without it.
 """
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from agentkit import _json
@@ -16,9 +19,13 @@ from agentkit.providers.arguments import read_arguments
 from agentkit.providers.errors import error_from_object
 from agentkit.providers.runware.encode import rounded
 from agentkit.providers.usage import decode_usage
+from agentkit.telemetry import redact
 from agentkit.transport import ServerSentEvent
+from agentkit.usage import Usage
 
 _FINISH: Mapping[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
+_CALLS = re.compile(r"tool|function", re.IGNORECASE)  # names under which a call may hide
+_NOT_CALLS = ("tools", "toolChoice")
 
 
 class TaskDecoder:
@@ -29,6 +36,7 @@ class TaskDecoder:
         self._failures_billed = profile.failures_billed
         self._headers = headers
         self._secret = secret
+        self._tools = bool(request.tools)
         self._warnings = tuple(rounded(request.settings))
         self._text: list[str] = []
         self._reasoning: list[str] = []
@@ -42,8 +50,8 @@ class TaskDecoder:
 
     @property
     def ended(self) -> bool:
-        """Whether the event with the finish reason has come."""
-        return bool(self._last.get("finishReason"))
+        """Whether the event with the finish reason has come, or `[DONE]`."""
+        return self._done or bool(self._last.get("finishReason"))
 
     def plain(self, body: bytes) -> ModelResponse:
         """The first result in a body; `raw` has them all.
@@ -51,11 +59,18 @@ class TaskDecoder:
         Raises:
             GatewayError: there is none, and the errors say why; or the body cannot be read.
         """
-        value = self.decoded(body)
-        results = [each for each in self.results(value) if isinstance(each, ModelResponse)]
-        if not results:
-            raise self.error(value)
-        return results[0]
+        return self.first(self.decoded(body))
+
+    def first(self, value: Mapping[str, Any]) -> ModelResponse:
+        """The first result in a decoded body.
+
+        Raises:
+            GatewayError: see `plain`.
+        """
+        for item in items_of(value):
+            if is_finished(item):
+                return self.response(item, value)
+        raise self.error(value)
 
     def decoded(self, body: bytes) -> dict[str, Any]:
         """The body as an object.
@@ -66,30 +81,37 @@ class TaskDecoder:
         try:
             value = _json.loads(body)
         except ValueError as error:
-            raise MalformedResponse(f"{self._gateway} answered something that is not JSON: {body[:80]!r}") from error
+            shown = self._shown(body[:80])
+            raise MalformedResponse(f"{self._gateway} answered something that is not JSON: {shown}") from error
         if not isinstance(value, dict):
-            raise MalformedResponse(f"{self._gateway} answered JSON that is not an object: {body[:80]!r}")
+            raise MalformedResponse(f"{self._gateway} answered JSON that is not an object: {self._shown(body[:80])}")
         return value
 
     def results(self, value: Mapping[str, Any]) -> Iterator[ModelResponse | GatewayError]:
-        """Each finished item of `data`, then each of `errors`: tasks succeed and fail one by one."""
+        """Each finished item of `data`, then each error: results succeed and fail one by one."""
         for item in items_of(value):
             if is_finished(item):
-                yield self.response(item, value)
-        errors = value.get("errors")
-        for entry in errors if isinstance(errors, list) else ():
+                try:
+                    yield self.response(item, value)
+                except MalformedResponse as error:
+                    yield error
+        for entry in errors_of(value):
             yield self.error({"errors": [entry]})
 
     def response(self, item: Mapping[str, Any], raw: Mapping[str, Any]) -> ModelResponse:
-        """One result."""
-        message = _message(item, _text(item.get("text")), _text(item.get("reasoningContent")))
+        """One result.
+
+        Raises:
+            MalformedResponse: it holds a tool call in a form that is not known.
+        """
+        message = self._message(item)
         warnings = [*self._warnings]
-        if items_of(raw) and raw.get("errors"):
+        if raw is not item and errors_of(raw):
             warnings.append(f"{self._gateway} sent errors beside the data: {self.error(raw)}")
         return ModelResponse(
             message=message,
             finish_reason=_finish(item, message),
-            usage=decode_usage(_usage(item)),
+            usage=_usage(item),
             model=_text(item.get("model")),
             id=_text(item.get("taskUUID")),
             raw=raw,
@@ -101,7 +123,7 @@ class TaskDecoder:
         """What an event adds.
 
         Raises:
-            GatewayError: the event is an error; `partial` has what had come.
+            GatewayError: the event is an error, or cannot be read; `partial` has what had come.
         """
         data = event.data.strip()
         if self._done or not data:
@@ -110,16 +132,16 @@ class TaskDecoder:
             self._done = True
             return []
         value = self.decoded(data)
-        if value.get("error") or value.get("errors"):
+        if errors_of(value):
             error = self.error(value)
             error.partial = self.partial()
             raise error
-        wrapped = value.get("data")
-        if isinstance(wrapped, dict):  # older servers
-            value = wrapped
-        self._last.update({name: found for name, found in value.items() if name != "delta" and found is not None})
-        delta = value.get("delta")
-        return self._take(delta) if isinstance(delta, dict) else []
+        deltas: list[TextDelta | ReasoningDelta] = []
+        for item in items_of(value) or [value]:  # older servers wrap each event in `data`
+            self._last.update({name: found for name, found in item.items() if name != "delta" and found is not None})
+            delta = item.get("delta")
+            deltas += self._take(delta) if isinstance(delta, dict) else ()
+        return deltas
 
     def _take(self, delta: Mapping[str, Any]) -> list[TextDelta | ReasoningDelta]:
         deltas: list[TextDelta | ReasoningDelta] = []
@@ -130,6 +152,8 @@ class TaskDecoder:
         if text:
             self._text.append(text)
             deltas.append(TextDelta(text))
+        if self._tools and (odd := [name for name, found in delta.items() if _CALLS.search(name) and found]):
+            raise self._unknown_call(f"{odd[0]!r} in a delta", delta)
         return deltas
 
     def flush(self) -> list[TextDelta | ReasoningDelta]:
@@ -140,59 +164,92 @@ class TaskDecoder:
         """The answer, when the stream has ended.
 
         Raises:
-            StreamTruncated: no event said that it was finished.
+            StreamTruncated: neither a finish reason nor `[DONE]` came.
+            MalformedResponse: see `response`.
         """
         if not self.ended:
             raise StreamTruncated(f"{self._gateway} ended the stream before the answer's end", partial=self.partial())
-        item = {**self._last, "text": "".join(self._text), "reasoningContent": "".join(self._reasoning)}
-        return self.response(item, self._last)
+        said = {"text": "".join(self._text), "reasoningContent": "".join(self._reasoning)}
+        item = {**self._last, **{name: found for name, found in said.items() if found}}
+        return replace(self.response(item, item), raw=self._last)
 
     def partial(self) -> AssistantMessage | None:
         """What has come so far; None when nothing has."""
-        message = _message({}, "".join(self._text), "".join(self._reasoning))
-        return message if message.parts else None
+        parts = _said("".join(self._text), "".join(self._reasoning))
+        return AssistantMessage(parts) if parts else None
 
     def error(self, value: Mapping[str, Any]) -> GatewayError:
         """The error that a body without a result means."""
-        if not value.get("errors") and not value.get("error"):
-            return MalformedResponse(f"{self._gateway} answered without a result: {_json.dumps(value)[:160].decode()}")
-        failed = {"errors": value["errors"]} if value.get("errors") else value
-        error = error_from_object(failed, gateway=self._gateway, headers=self._headers, secret=self._secret)
+        errors = errors_of(value)
+        if not errors:
+            return MalformedResponse(f"{self._gateway} answered without a result: {self._shown(value)}")
+        error = error_from_object({"errors": errors}, gateway=self._gateway, headers=self._headers, secret=self._secret)
         error.billed = self._failures_billed
         return error
 
+    def _message(self, item: Mapping[str, Any]) -> AssistantMessage:
+        parts = _said(_text(item.get("text")), _text(item.get("reasoningContent")))
+        if self._tools:
+            parts.extend(self._calls(item))
+        signature = item.get("thoughtSignature")
+        return AssistantMessage(parts, extra={"thoughtSignature": signature} if signature else {})
+
+    def _calls(self, item: Mapping[str, Any]) -> Iterator[ToolCall]:
+        for name, found in item.items():
+            if _CALLS.search(name) and name not in _NOT_CALLS and found:
+                raise self._unknown_call(repr(name), item)
+        found = item.get("tools") or []
+        if not isinstance(found, list):
+            raise self._unknown_call("'tools' that is no list", item)
+        for entry in found:
+            if not isinstance(entry, dict) or not _text(entry.get("name")) or "input" not in entry:
+                raise self._unknown_call("an entry of 'tools' without name or input", item)
+            call_id = _text(entry.get("id")) or f"call_{uuid.uuid4().hex[:16]}"
+            arguments, *more = read_arguments(entry["input"])
+            if more:
+                raise self._unknown_call("several objects as one input", item)
+            yield ToolCall(call_id, entry["name"], arguments.value, arguments.text, arguments.problem)
+
+    def _unknown_call(self, what: str, where: Mapping[str, Any]) -> MalformedResponse:
+        return MalformedResponse(
+            f"{self._gateway} answered with {what}, which is no documented form of a tool call: {self._shown(where)} Use "
+            "'runware:' for tools: the OpenAI-compatible surface documents them."
+        )
+
+    def _shown(self, value: object) -> str:
+        """The beginning of what came, for a message."""
+        return redact(repr(value), self._secret)[:300]
+
 
 def items_of(value: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The results in a body, finished or not."""
+    """The entries of `data`: results, finished or not."""
     data = value.get("data")
     found = data if isinstance(data, list) else [data]
     return [item for item in found if isinstance(item, dict)]
 
 
+def errors_of(value: Mapping[str, Any]) -> list[Any]:
+    """The errors in a body, wherever they stand: in `errors`, as `error`, or as results that failed."""
+    found = value.get("errors") or value.get("error") or []
+    errors = found if isinstance(found, list) else [found]
+    return [*errors, *(item for item in items_of(value) if item.get("status") == "error")]
+
+
 def is_finished(item: Mapping[str, Any]) -> bool:
     """Whether an item is a result, and no acknowledgement or a task still at work."""
-    if item.get("status") not in (None, "success"):
-        return False
+    status = item.get("status")
+    if status is not None:
+        return status == "success"
     return item.get("text") is not None or bool(item.get("finishReason"))
 
 
-def _message(item: Mapping[str, Any], text: str, reasoning: str) -> AssistantMessage:
+def _said(text: str, reasoning: str) -> list[AssistantPart]:
     parts: list[AssistantPart] = []
     if reasoning:
         parts.append(ReasoningPart(reasoning, "reasoningContent"))
     if text:
         parts.append(TextPart(text, "tool"))
-    parts.extend(_calls(item.get("tools")))
-    signature = item.get("thoughtSignature")
-    return AssistantMessage(parts, extra={"thoughtSignature": signature} if signature else {})
-
-
-def _calls(found: Any) -> Iterator[ToolCall]:
-    for entry in found if isinstance(found, list) else ():
-        if isinstance(entry, dict) and _text(entry.get("name")):
-            arguments = read_arguments(entry.get("input"))[0]
-            call_id = _text(entry.get("id")) or f"call_{uuid.uuid4().hex[:16]}"
-            yield ToolCall(call_id, entry["name"], arguments.value, arguments.text, arguments.problem)
+    return parts
 
 
 def _finish(item: Mapping[str, Any], message: AssistantMessage) -> FinishReason:
@@ -200,15 +257,22 @@ def _finish(item: Mapping[str, Any], message: AssistantMessage) -> FinishReason:
     return "tool_calls" if message.tool_calls and reason in ("stop", "other") else reason
 
 
-def _usage(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The usage with the cost that stands beside it or in its breakdown, which is what is charged."""
+def _usage(item: Mapping[str, Any]) -> Usage:
+    """The usage, with the tokens and the cost that the breakdown tells, and the cost beside it, which is charged."""
     found = item.get("usage")
-    usage = dict(found) if isinstance(found, dict) else {}
-    breakdown = usage.get("costBreakdown")
+    raw = found if isinstance(found, dict) and found else None
+    breakdown = _object(raw, "costBreakdown")
     cost = item.get("cost")
-    if cost is None and isinstance(breakdown, dict):
-        cost = breakdown.get("total")
-    return {**usage, "cost": cost} if cost is not None else usage
+    counted = {**(raw or {}), "cost": breakdown.get("total") if cost is None else cost}
+    cached = _object(_object(breakdown, "tokens"), "cache").get("billableTokens")
+    if cached is not None:
+        counted.setdefault("cached_tokens", cached)
+    return replace(decode_usage(counted), raw=raw)
+
+
+def _object(value: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
+    found = (value or {}).get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _text(value: Any) -> str:

@@ -1,12 +1,12 @@
 """A request as a `textInference` task. Pure.
 
-Source: the vendor's page of the model (seed 004) and the types of its SDKs. What they do not document raises an error
-here instead of being guessed: images have one place, `inputs.images`, which says nothing of the message they belong to,
-so one message may have some; roles are user, assistant and, with tools, tool.
+Source: the vendor's page of the model (docs/seeds.md) and the types of its SDKs. What they do not document raises an
+error here instead of being guessed: images have one place, `inputs.images`, which says neither which message they
+belong to nor in what detail they are wanted; roles are user, assistant and, with tools, tool.
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, assert_never
 
@@ -23,7 +23,8 @@ from agentkit.messages import (
     ToolMessage,
     UserMessage,
 )
-from agentkit.models import ModelRequest, ModelSettings, Profile, ToolDefinition
+from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
+from agentkit.providers.tool_choice import tool_choice_kind
 
 ToolsPlace: TypeAlias = Literal["task", "settings"]
 """Where `tools` and `toolChoice` go: at the task's top level (SDK 0.5.11 and later) or in `settings` (the page)."""
@@ -31,6 +32,7 @@ ToolsPlace: TypeAlias = Literal["task", "settings"]
 DEFAULT_MAX_TOKENS = 4096  # the page's own default; always sent, so that a run knows its bound
 _SYSTEM_PROMPT = 200_000  # characters
 _STEP = 2  # decimal places of temperature and topP
+_NOISE = 1e-9  # of floats, as in 0.1 + 0.2
 _FIELDS: Mapping[str, str] = {
     "max_tokens": "maxTokens",
     "temperature": "temperature",
@@ -39,6 +41,14 @@ _FIELDS: Mapping[str, str] = {
     "frequency_penalty": "frequencyPenalty",
     "reasoning_effort": "thinkingLevel",
 }
+_TAKEN = frozenset(
+    {
+        "taskType", "taskUUID", "model", "deliveryMethod", "includeCost", "includeUsage", "numberResults", "webhookURL",
+        "seed", "messages", "tools", "toolChoice",
+    }
+)  # fmt: skip
+_TAKEN_SETTINGS = frozenset({"systemPrompt", "stopSequences", "tools", "toolChoice", *_FIELDS.values()})
+_CHOICES: Mapping[str, str] = {"auto": "auto", "required": "any", "named": "tool", "none": "none"}
 REFUSED = (
     "prediction", "parallel_tool_calls", "verbosity", "logprobs", "top_logprobs", "logit_bias", "service_tier",
     "prompt_cache_key", "user",
@@ -48,11 +58,14 @@ REFUSED = (
 
 @dataclass(frozen=True, slots=True)
 class TaskOptions:
-    """How tasks are made, whatever they ask. `number` is numberResults."""
+    """How tasks are made, whatever they ask. `number` is numberResults.
+
+    `webhook_url` is asked for each task: a receiver may have been closed, or opened elsewhere.
+    """
 
     number: int = 1
     tools_place: ToolsPlace = "task"
-    webhook_url: str | None = None
+    webhook_url: Callable[[], str] | None = None
     asynchronous: bool = False
 
 
@@ -72,8 +85,10 @@ class TaskEncoder:
         """
         _refuse(request, self._options, stream=stream)
         head = _json.dumps(self._head(request, stream))
-        messages = request.messages.derived("runware", _encode_message)
-        return b"[" + head[:-1] + b',"messages":[' + b",".join(filter(None, messages)) + b"]}]"
+        messages = [*filter(None, request.messages.derived("runware", _encode_message))]
+        if not messages:
+            raise ConfigurationError("runware wants at least one message besides the system prompt: give a prompt")
+        return b"[" + head[:-1] + b',"messages":[' + b",".join(messages) + b"]}]"
 
     def _head(self, request: ModelRequest, stream: bool) -> dict[str, Any]:
         options = self._options
@@ -87,20 +102,27 @@ class TaskEncoder:
             "numberResults": options.number,
         }
         if options.webhook_url is not None and not stream:
-            head["webhookURL"] = options.webhook_url
+            head["webhookURL"] = options.webhook_url()
         if request.settings.seed is not None:
             head["seed"] = request.settings.seed
         if request.response_format is not None:
-            head.update(_encode_format(request, self._profile))
-        images = _images(request.messages)
+            head.update(_encode_format(request.response_format, self._profile))
+        images = _images(request.messages, self._profile)
         if images:
             head["inputs"] = {"images": images}
         settings = encode_settings(request)
         tools = _encode_tools(request, self._profile)
         (settings if options.tools_place == "settings" else head).update(tools)
         extra = dict(request.settings.extra or {})
-        settings.update(extra.pop("settings", {}))
-        return {**head, "settings": settings, **extra}
+        more = extra.pop("settings", {})
+        if not isinstance(more, Mapping):
+            raise ConfigurationError(f"settings.extra['settings']={more!r} is no object of more settings")
+        for taken in (sorted(extra.keys() & (_TAKEN | head.keys())), sorted(more.keys() & _TAKEN_SETTINGS)):
+            if taken:
+                raise ConfigurationError(
+                    f"settings.extra holds {', '.join(taken)}, which agentkit sets itself for {self._profile.gateway}"
+                )
+        return {**head, **extra, "settings": {**settings, **more}}
 
 
 def task_uuid(body: bytes) -> str:
@@ -139,7 +161,7 @@ def rounded(settings: ModelSettings) -> Iterator[str]:
     """A sentence for each setting that goes out rounded to the documented step of 0.01."""
     for name in ("temperature", "top_p"):
         value = getattr(settings, name)
-        if value is not None and round(value, _STEP) != value:
+        if value is not None and abs(round(value, _STEP) - value) > _NOISE:
             yield f"{name}={value!r} went out as {round(value, _STEP)!r}: runware takes steps of 0.01"
 
 
@@ -167,9 +189,8 @@ def _system_texts(request: ModelRequest) -> Iterator[str]:
             yield message.text
 
 
-def _encode_format(request: ModelRequest, profile: Profile) -> dict[str, Any]:
-    asked = request.response_format
-    if asked is None or asked.type == "json_object":
+def _encode_format(asked: ResponseFormat, profile: Profile) -> dict[str, Any]:
+    if asked.type == "json_object":
         return {"outputFormat": "JSON"}
     schema: dict[str, Any] = {"name": asked.name, "schema": asked.schema}
     if asked.strict and profile.strict:
@@ -181,14 +202,10 @@ def _encode_tools(request: ModelRequest, profile: Profile) -> dict[str, Any]:
     if not request.tools:
         return {}
     encoded: dict[str, Any] = {"tools": [_encode_tool(tool) for tool in request.tools]}
-    choice = request.tool_choice
-    if choice in ("auto", "none"):
-        encoded["toolChoice"] = {"type": choice}
-    elif choice == "required":
-        encoded["toolChoice"] = {"type": "any" if "required" in profile.tool_choices else "auto"}
-    elif choice is not None:
-        named = "named" in profile.tool_choices
-        encoded["toolChoice"] = {"type": "tool", "name": choice} if named else {"type": "auto"}
+    kind = tool_choice_kind(request, profile)
+    if kind is not None:
+        named = {"name": request.tool_choice} if kind == "named" else {}
+        encoded["toolChoice"] = {"type": _CHOICES[kind], **named}
     return encoded
 
 
@@ -209,7 +226,8 @@ def _encode_message(messages: Sequence[Message], index: int) -> bytes:
                 )
             return _json.dumps({"role": "user", "content": _text(message.text, index)})
         case AssistantMessage():
-            return _json.dumps(_encode_assistant(message, index))
+            encoded = _encode_assistant(message)
+            return _json.dumps(encoded) if encoded else b""  # an answer that came empty cannot be said again
         case ToolMessage(call_id):
             if any(not isinstance(part, TextPart) for part in message.parts):
                 raise ConfigurationError(
@@ -220,14 +238,12 @@ def _encode_message(messages: Sequence[Message], index: int) -> bytes:
             assert_never(message)
 
 
-def _encode_assistant(message: AssistantMessage, index: int) -> dict[str, Any]:
-    said = message.text or message.refusal
-    encoded: dict[str, Any] = {"role": "assistant"}
-    if said or not message.tool_calls:
-        encoded["content"] = _text(said or "", index)
-    if message.tool_calls:
-        encoded["tools"] = [_encode_call(call) for call in message.tool_calls]
-    return encoded
+def _encode_assistant(message: AssistantMessage) -> dict[str, Any]:
+    said = (message.text or message.refusal or "").strip()
+    calls = [_encode_call(call) for call in message.tool_calls]
+    content = {"content": message.text or message.refusal} if said else {}
+    tools = {"tools": calls} if calls else {}
+    return {"role": "assistant", **content, **tools} if content or tools else {}
 
 
 def _encode_call(call: ToolCall) -> dict[str, Any]:
@@ -241,16 +257,27 @@ def _text(text: str, index: int) -> str:
     return text
 
 
-def _images(messages: Sequence[Message]) -> list[str]:
-    with_images = [
-        found
-        for message in messages
+def _images(messages: Sequence[Message], profile: Profile) -> list[str]:
+    """The images of the only message that has some."""
+    found = [
+        (index, images)
+        for index, message in enumerate(messages)
         if isinstance(message, UserMessage)
-        and (found := [part.as_url() for part in message.parts if isinstance(part, ImagePart)])
+        and (images := [part for part in message.parts if isinstance(part, ImagePart)])
     ]
-    if len(with_images) > 1:
+    if not found:
+        return []
+    index, images = found[0]
+    if profile.vision is False:
+        raise ConfigurationError(f"messages[{index}] has an image, and {profile.gateway} documents no vision for it")
+    if len(found) > 1:
         raise ConfigurationError(
-            f"{len(with_images)} messages have images, and runware's inputs.images does not say which image belongs to "
+            f"{len(found)} messages have images, and runware's inputs.images does not say which image belongs to "
             "which message: keep those of one message, or use 'runware:' for the OpenAI-compatible surface"
         )
-    return with_images[0] if with_images else []
+    if detail := next((image.detail for image in images if image.detail not in (None, "auto")), None):
+        raise ConfigurationError(
+            f"messages[{index}] has an image with detail={detail!r}, and runware's inputs.images has no place for it: "
+            "leave it out, or use 'runware:' for the OpenAI-compatible surface"
+        )
+    return [image.as_url() for image in images]

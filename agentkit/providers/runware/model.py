@@ -4,6 +4,7 @@ The OpenAI-compatible surface (`"runware:..."`) is the one for agents; this one 
 results of one request, asynchronous delivery, webhooks, and the cost of each answer.
 """
 
+import copy
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -13,12 +14,20 @@ from typing import Any, Literal, TypeAlias, Unpack
 
 import anyio
 
-from agentkit import _json
-from agentkit.errors import ConfigurationError, ConnectionFailed, GatewayError, GatewayTimeout, StreamTruncated
+from agentkit import telemetry
+from agentkit.errors import (
+    BadRequest,
+    ConfigurationError,
+    ConnectionFailed,
+    GatewayError,
+    GatewayTimeout,
+    StreamTruncated,
+)
 from agentkit.models import ModelRequest, ModelResponse, Profile, ResponseCompleted, ResponseEvent
 from agentkit.providers.endpoint import Headers
+from agentkit.providers.errors import kept_headers
 from agentkit.providers.model import ProviderModel, ProviderOptions
-from agentkit.providers.runware.decode import TaskDecoder, is_finished, items_of
+from agentkit.providers.runware.decode import TaskDecoder, errors_of, items_of
 from agentkit.providers.runware.encode import (
     DEFAULT_MAX_TOKENS,
     TaskEncoder,
@@ -27,7 +36,9 @@ from agentkit.providers.runware.encode import (
     get_response,
     task_uuid,
 )
-from agentkit.providers.runware.webhook import Parcel, WebhookReceiver
+from agentkit.providers.runware.parcel import Parcel
+from agentkit.providers.runware.webhook import WebhookReceiver
+from agentkit.providers.tool_choice import tool_choice_kind
 from agentkit.providers.wire import Wire
 from agentkit.transport import read
 
@@ -58,6 +69,9 @@ _WIRE_NAMES: Mapping[str, str] = MappingProxyType(
         "presencePenalty": "presence_penalty",
         "frequencyPenalty": "frequency_penalty",
         "stopSequences": "stop",
+        "toolChoice": "tool_choice",
+        "outputFormat": "response_format",
+        "jsonSchema": "response_format",
     }
 )
 
@@ -75,8 +89,7 @@ class TaskWire:
 
     def tool_choice(self, request: ModelRequest) -> str | None:
         """See `Wire.tool_choice`."""
-        choice = request.tool_choice if request.tools else None
-        return choice if choice in (None, "auto", "none", "required") else "named"
+        return tool_choice_kind(request, self._profile)
 
     def max_tokens(self, request: ModelRequest) -> int | None:
         """See `Wire.max_tokens`."""
@@ -115,18 +128,16 @@ class RunwareModel(ProviderModel):
         polling: Polling | None = None,
         experimental_tools: bool = False,
         tools_place: ToolsPlace = "task",
-        results: int = 1,
         **options: Unpack[ProviderOptions],
     ) -> None:
-        if options.get("base_url") is None and options.get("gateway") is None:
+        if options.get("gateway") is None:
             options["gateway"] = "runware/tasks"
         super().__init__(model, **options)
-        self._options = options
         self._delivery: Delivery = delivery
         self._polling = polling or Polling()
         self._experimental_tools = experimental_tools
         self._tools_place: ToolsPlace = tools_place
-        self._results = results
+        self._number = 1
 
     async def variations(self, request: ModelRequest, number: int) -> tuple[ModelResponse | GatewayError, ...]:
         """`number` answers (1 to 4) to one request, those that failed as errors, in the order in which they came.
@@ -135,28 +146,23 @@ class RunwareModel(ProviderModel):
             ConfigurationError: `number` is not 1 to 4, or the request has tools.
             GatewayError: there is not one answer.
         """
-        options = self._options.copy()
-        options["transport"], options["http_client"] = self._transport, None
-        model = RunwareModel(
-            self.model,
-            delivery=self._delivery,
-            polling=self._polling,
-            experimental_tools=self._experimental_tools,
-            tools_place=self._tools_place,
-            results=number,
-            **options,
-        )
-        response = await model.respond(request)
-        _, wire = model._current()
-        decoder = wire.decoder(request, response.headers, secret=self._endpoint.secret)
-        if not isinstance(decoder, TaskDecoder):
-            raise AssertionError("the wire of tasks reads tasks")
-        return tuple(decoder.results(response.raw))
+        several = copy.copy(self)
+        several._number, several._wire = number, None
+        self._active += 1  # the copy's requests are on this model's connections
+        try:
+            response = await several.respond(request)
+        finally:
+            self._active -= 1
+        return tuple(self._decoder(request, response.headers).results(response.raw))
 
     def _make_wire(self, profile: Profile) -> Wire:
-        webhook = self._delivery.url if isinstance(self._delivery, WebhookReceiver) else None
-        options = TaskOptions(self._results, self._tools_place, webhook, self._delivery != "sync")
+        delivery = self._delivery
+        webhook = (lambda: delivery.url) if isinstance(delivery, WebhookReceiver) else None
+        options = TaskOptions(self._number, self._tools_place, webhook, delivery != "sync")
         return TaskWire(self.model, profile, options=options, experimental_tools=self._experimental_tools)
+
+    def _decoder(self, request: ModelRequest, headers: Mapping[str, str]) -> TaskDecoder:
+        return TaskDecoder(self._declared, request, headers, secret=self._endpoint.secret)
 
     async def _attempt(
         self,
@@ -174,100 +180,110 @@ class RunwareModel(ProviderModel):
                     yield event
             return
         started = time.monotonic()
+        telemetry.emit("debug", "request", model=self.name, bytes=len(body), stream=stream)
         self._active += 1
         try:
             answer = await self._delivered(request, body, headers)
         finally:
             self._active -= 1
-        decoder = wire.decoder(request, {}, secret=self._endpoint.secret)
-        yield ResponseCompleted(self._told(decoder.plain(answer), started, left_out))
+        yield ResponseCompleted(self._told(self._decoder(request, {}).first(answer), started, left_out))
 
-    async def _delivered(self, request: ModelRequest, body: bytes, headers: Headers) -> bytes:
-        """Send a task, and wait for its results wherever they arrive; the body that a plain answer would have had."""
+    async def _delivered(self, request: ModelRequest, body: bytes, headers: Headers) -> Mapping[str, Any]:
+        """Send a task, and wait for its results wherever they arrive; the object that a plain answer would have been.
+
+        Raises:
+            GatewayTimeout: the budget or the deadline is over, and nothing has come.
+            GatewayError: the task was refused, or asking for it failed more often than the retry policy allows.
+        """
         task = task_uuid(body)
         receiver = self._delivery if isinstance(self._delivery, WebhookReceiver) else None
-        parcel = receiver.expect(task, self._results) if receiver is not None else Parcel(self._results)
+        parcel = receiver.expect(task, self._number) if receiver is not None else Parcel(task, self._number)
+        left = self._polling.budget
+        if request.deadline is not None:
+            left = min(left, max(0.0, request.deadline - time.monotonic()))
         try:
-            try:
-                self._take(await self._post(request, body, headers), parcel)
-            except (ConnectionFailed, StreamTruncated, GatewayTimeout) as error:
-                if error.billed is False:  # it never went out
-                    raise
-                # The answer was lost, perhaps not the task: whoever asks by its UUID does not pay for it twice.
-                if not await self._known(request, task, headers, parcel):
-                    raise
-            await self._collect(request, task, headers, parcel, receiver)
+            with anyio.move_on_after(left):
+                lost = await self._send(request, body, headers, parcel)
+                overdue = self._polling.first if receiver is None or lost else min(receiver.patience, left / 2)
+                await self._collect(request, task, headers, parcel, overdue, lost)
         finally:
             if receiver is not None:
                 receiver.forget(task)
-        return _json.dumps({"data": parcel.items, **({"errors": parcel.errors} if parcel.errors else {})})
+        if not parcel.complete.is_set():
+            if not parcel.items:
+                raise GatewayTimeout(f"task {task} did not finish within {left:.1f} s", retryable=False)
+            parcel.fail("timeout", f"{parcel.missing} of {self._number} results did not come within {left:.1f} s")
+        return parcel.body()
+
+    async def _send(self, request: ModelRequest, body: bytes, headers: Headers, parcel: Parcel) -> GatewayError | None:
+        """Send the task; the error when its acknowledgement was lost, which the task itself may not be."""
+        try:
+            parcel.polled(await self._post(request, body, headers))
+        except (ConnectionFailed, StreamTruncated, GatewayTimeout) as error:
+            if error.billed is False:  # it never went out
+                raise
+            return error
+        return None
 
     async def _collect(
-        self, request: ModelRequest, task: str, headers: Headers, parcel: Parcel, receiver: WebhookReceiver | None
+        self,
+        request: ModelRequest,
+        task: str,
+        headers: Headers,
+        parcel: Parcel,
+        wait: float,
+        lost: GatewayError | None,
     ) -> None:
-        """Poll until the parcel is complete; while a webhook may still come, wait for that first.
+        """Poll until the parcel is complete, first after `wait` seconds.
 
-        Raises:
-            GatewayTimeout: the budget or the deadline is over.
-            GatewayError: a poll was refused, or failed more often than the retry policy allows.
+        `lost` is why it is not known whether the server has the task; it is raised when the server has it not. A task
+        that the server has is never sent again: whoever asks by its UUID does not pay for it twice.
         """
-        polling, started, failures = self._polling, time.monotonic(), 0
-        wait = polling.first if receiver is None else receiver.patience
-        following = polling.second
+        polling, failures, following = self._polling, 0, self._polling.second
         while not parcel.complete.is_set():
-            left = self._left(request, started)
-            with anyio.move_on_after(min(wait, left)):
+            with anyio.move_on_after(wait):
                 await parcel.complete.wait()
                 return
-            if left <= wait:
-                raise GatewayTimeout(f"task {task} did not finish in time", retryable=False, billed=None)
             try:
-                self._take(await self._post(request, get_response(task), headers), parcel)
-                wait, following = following, min(following * polling.growth, polling.longest)
+                known = parcel.polled(await self._post(request, get_response(task), headers))
             except GatewayError as error:
                 failures += 1
                 after = self._retry.wait(failures, error)
+                if lost is not None and isinstance(error, BadRequest):
+                    raise lost from error
                 if after is None:
+                    error.args = (f"{error} Task {task} may still finish.",)
+                    error.retryable = False
                     raise
                 wait = after
-
-    def _left(self, request: ModelRequest, started: float) -> float:
-        """Seconds that a task still has."""
-        left = started + self._polling.budget - time.monotonic()
-        return left if request.deadline is None else min(left, request.deadline - time.monotonic())
-
-    async def _known(self, request: ModelRequest, task: str, headers: Headers, parcel: Parcel) -> bool:
-        """Whether the server has the task whose acknowledgement was lost."""
-        try:
-            value = await self._post(request, get_response(task), headers)
-        except GatewayError:
-            return False
-        self._take(value, parcel)
-        return bool(items_of(value)) or bool(parcel.errors)
+                continue
+            if lost is not None and not known:
+                raise lost
+            failures, lost = 0, None
+            wait, following = following, min(following * polling.growth, polling.longest)
 
     async def _post(self, request: ModelRequest, body: bytes, headers: Headers) -> Mapping[str, Any]:
         """One exchange with the task endpoint.
 
         Raises:
-            GatewayError: it failed, or holds nothing but errors.
+            GatewayError: it failed, or holds nothing but errors of the exchange itself.
         """
         response = await self._transport.send(self._outgoing("", request, body, headers))
         try:
             if response.status >= 300:
                 raise await self._refusal(response)
-            decoder = TaskDecoder(self._declared, request, {}, secret=self._endpoint.secret)
+            decoder = self._decoder(request, kept_headers(response.headers))
             value = decoder.decoded(await read(response))
         finally:
             await response.aclose()
-        if not items_of(value):
+        if not items_of(value) and not _tells_of_a_task(value):
             raise decoder.error(value)
         return value
 
-    def _take(self, value: Mapping[str, Any], parcel: Parcel) -> None:
-        """Put what has finished into the parcel; answers are cumulative and repeat what came before."""
-        for item in items_of(value):
-            if is_finished(item):
-                parcel.add({name: found for name, found in item.items() if name != "status"})
-        errors = value.get("errors")
-        for entry in errors if isinstance(errors, list) else ():
-            parcel.fail(entry)
+
+def _tells_of_a_task(value: Mapping[str, Any]) -> bool:
+    """Whether a body without results says that a task has failed, or that there is none, rather than that the exchange did."""
+    errors = errors_of(value)
+    if not errors:
+        return value.get("data") == []
+    return any(isinstance(entry, dict) and entry.get("taskType") == "textInference" for entry in errors)
