@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from agentkit.providers import GATEWAYS
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -55,6 +57,17 @@ def test_both_commands_make_their_own_environment() -> None:
         ".venv/bin/agentkit demo",
         ".venv/bin/python -m pytest",
     ]
+
+
+def test_every_gateway_has_a_row_that_leads_to_its_tests() -> None:
+    rows = [line for line in README.splitlines() if line.startswith("| ") and "`" in line]
+    for name in GATEWAYS:
+        gateway, _, surface = name.partition("/")
+        written = [f'"{name}:', *([f"`{gateway}`"] if surface in ("responses", "messages") else [])]
+        assert any(word in row for row in rows for word in written), name
+    linked = {link for row in rows for link in re.findall(r"\]\((tests/[^)]+)\)", row)}
+    assert {"tests/gateways/test_toapis.py", "tests/gateways/test_runware.py"} <= linked
+    assert [link for link in sorted(linked) if not (ROOT / link).exists()] == []
 
 
 def test_the_code_of_every_guide_is_python() -> None:
