@@ -48,12 +48,12 @@ def _unsupported_value(param: str, value: Any, more: str = "") -> _Found:
     return _Found(param, value, f"Unsupported value: {param!r} does not support {value!r} with this model.{more}")
 
 
-def _field(name: str) -> _Finder:
+def _field(name: str, *, but_default: bool) -> _Finder:
     def find(body: Mapping[str, Any]) -> Iterator[_Found]:
         if name not in body:
             return
         value = body[name]
-        if name not in _DEFAULTS:
+        if not (but_default and name in _DEFAULTS):
             more = f" Use {_INSTEAD[name]!r} instead." if name in _INSTEAD else ""
             yield _unsupported(name, value, more)
         elif value != _DEFAULTS[name]:
@@ -169,7 +169,8 @@ class Refusal:
     `what` is the name of any top-level field of the request, or one of: `response_format:json_schema`,
     `response_format:json_object`, `strict` (in tools and in json_schema), `tool_choice:required`, `tool_choice:named`,
     `reasoning_effort+tools`, `reasoning_effort:LEVEL`, `role:system`, `role:developer`, `many_system_messages`,
-    `tool_call_id:9` (ids must be nine letters and digits, as for Mistral), `reasoning_content` (in messages).
+    `tool_call_id:9` (ids must be nine letters and digits, as for Mistral), `reasoning_content` (in messages). In OpenAI's
+    style `temperature` and `top_p` are still taken with their default, 1.
 
     Raises:
         ConfigurationError: `what` or `style` is none of these.
@@ -191,7 +192,7 @@ class Refusal:
     @property
     def finder(self) -> _Finder:
         """What finds it: in the request as it came for a plain field, else in its Chat Completions form."""
-        return _SPECIAL.get(self.what) or _field(self.what)
+        return _SPECIAL.get(self.what) or _field(self.what, but_default=self.style == "openai")
 
 
 def check_refusals(refusals: Sequence[Refusal], path: str, body: Mapping[str, Any], chat: Mapping[str, Any]) -> None:

@@ -6,12 +6,12 @@ as it is.
 """
 
 import contextlib
+import math
 import os
 import socket
 import ssl
 import time
-import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ import httpx
 
 from agentkit.errors import ConnectionFailed, GatewayError, GatewayTimeout, StreamTruncated
 from agentkit.transport.http import HttpRequest
-from agentkit.transport.inflate import Inflate
+from agentkit.transport.inflate import inflated
 from agentkit.transport.proxy import proxy_for
 
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30.0)
@@ -140,26 +140,13 @@ class HttpxResponse:
     def headers(self) -> Mapping[str, str]:
         return self._response.headers
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        pieces, inflate = self._pieces()
-        ended = False
-        try:
-            while (piece := await self._next(pieces)) is not None:
-                if inflate is None:
-                    yield piece
-                else:
-                    for opened in inflate.feed(piece):
-                        yield opened
-            ended = True
-        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError, zlib.error) as error:
-            raise StreamTruncated(f"the connection broke in the middle of the answer: {error}") from error
-        except httpx.TimeoutException as error:
-            raise GatewayTimeout(
-                "nothing more of the answer came in time; settings.timeout= sets the longest wait"
-            ) from error
-        finally:
-            if not ended:
-                await self._unwind(pieces)
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """See `HttpResponse.chunks`: past the layers that httpx has for decoding, which open a whole piece at once."""
+        stream, encoding = self._response.stream, self._response.headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity", "gzip", "deflate") or not isinstance(stream, httpx.AsyncByteStream):
+            return self._chunks(self._response.aiter_bytes())
+        chunks = self._chunks(aiter(stream))
+        return inflated(chunks, encoding) if encoding in ("gzip", "deflate") else chunks
 
     async def aclose(self) -> None:
         try:
@@ -170,19 +157,42 @@ class HttpxResponse:
             if self._owned is not None:
                 await self._owned.aclose()
 
-    def _next(self, pieces: AsyncIterator[bytes]) -> Awaitable[bytes | None]:
-        """The next piece, None at the end; where the timeout comes before the deadline, it is the one that counts."""
-        request = self._request
-        if request.deadline is None or request.deadline - time.monotonic() > request.timeout:
-            return anext(pieces, None)
-        return _next_before(request.deadline, pieces)
+    async def _chunks(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        ended = False
+        try:
+            if not self._is_late():
+                async for piece in pieces:
+                    yield piece
+                    if self._is_late():
+                        break
+                else:
+                    ended = True
+            while not ended:
+                late = await self._next_in_time(pieces)
+                if late is None:
+                    ended = True
+                else:
+                    yield late
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError) as error:
+            raise StreamTruncated(f"the connection broke in the middle of the answer: {error}") from error
+        except httpx.TimeoutException as error:
+            raise GatewayTimeout(
+                "nothing more of the answer came in time; settings.timeout= sets the longest wait"
+            ) from error
+        finally:
+            if not ended:
+                await self._unwind(pieces)
 
-    def _pieces(self) -> tuple[AsyncIterator[bytes], Inflate | None]:
-        """The body past the layers that httpx has for decoding, which open a whole piece at once, and what opens it."""
-        stream, encoding = self._response.stream, self._response.headers.get("content-encoding", "").strip().lower()
-        if encoding not in ("", "identity", "gzip", "deflate") or not isinstance(stream, httpx.AsyncByteStream):
-            return self._response.aiter_bytes(), None
-        return aiter(stream), Inflate(encoding) if encoding in ("gzip", "deflate") else None
+    def _is_late(self) -> bool:
+        """Whether the deadline would come before the read timeout, which costs nothing to keep."""
+        deadline = self._request.deadline
+        return deadline is not None and deadline - time.monotonic() < self._request.timeout
+
+    async def _next_in_time(self, pieces: AsyncIterator[bytes]) -> bytes | None:
+        """The next piece, None at the end."""
+        with anyio.move_on_after((self._request.deadline or math.inf) - time.monotonic()):
+            return await anext(pieces, None)
+        raise GatewayTimeout("the deadline passed in the middle of the answer", retryable=False)
 
     async def _unwind(self, pieces: AsyncIterator[bytes]) -> None:
         """End a body that was not read to its end.
@@ -195,12 +205,6 @@ class HttpxResponse:
             with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
                 async for _ in pieces:
                     pass
-
-
-async def _next_before(deadline: float, pieces: AsyncIterator[bytes]) -> bytes | None:
-    with anyio.move_on_after(deadline - time.monotonic()):
-        return await anext(pieces, None)
-    raise GatewayTimeout("the deadline passed in the middle of the answer", retryable=False)
 
 
 @dataclass(frozen=True, slots=True)

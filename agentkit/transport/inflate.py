@@ -1,28 +1,39 @@
 """Bodies under gzip or deflate, opened as they come."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 
-LARGEST_PIECE = 1024 * 1024  # bytes
+from agentkit.errors import StreamTruncated
+
+_LARGEST_PIECE = 1024 * 1024  # bytes
 
 
-class Inflate:
-    """Opens a compressed body, a bounded piece at a time.
+async def inflated(chunks: AsyncGenerator[bytes, None], encoding: str) -> AsyncGenerator[bytes, None]:
+    """The opened body, in pieces of at most 1 MiB. `encoding` is gzip or deflate.
 
-    A kilobyte may hold a megabyte of zeros; a reader with a limit can stop before it holds them all. `encoding` is gzip
-    or deflate; servers send the latter with and without zlib's header.
+    A kilobyte may hold a megabyte of zeros; a reader with a limit can stop before it holds them all.
+
+    Raises:
+        StreamTruncated: what comes is not what its encoding says.
     """
+    inflate = _Inflate(encoding)
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            try:
+                for piece in inflate.feed(chunk):
+                    yield piece
+            except zlib.error as error:
+                raise StreamTruncated(f"the answer cannot be decompressed: {error}") from error
 
+
+class _Inflate:
     def __init__(self, encoding: str) -> None:
         self._start: bytes | None = b"" if encoding == "deflate" else None  # until it can be told which deflate it is
         self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What `data` opens, in pieces of at most 1 MiB.
-
-        Raises:
-            zlib.error: it is not what its encoding says.
-        """
+        """What `data` opens; servers send deflate with and without zlib's header."""
         if self._start is not None:
             data = self._start + data
             if len(data) < 2:
@@ -32,8 +43,8 @@ class Inflate:
             self._start, self._stream = None, zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
         more = True
         while more:
-            piece = self._stream.decompress(data, LARGEST_PIECE)
+            piece = self._stream.decompress(data, _LARGEST_PIECE)
             if piece:
                 yield piece
             data = self._stream.unconsumed_tail
-            more = bool(data) or len(piece) == LARGEST_PIECE
+            more = bool(data) or len(piece) == _LARGEST_PIECE

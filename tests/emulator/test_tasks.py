@@ -6,10 +6,19 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from agentkit._json import dumps
 from agentkit.emulator import Call, Emulator, NoReply, Raw, Reply
+from agentkit.emulator.brain import FunctionBrain
+from agentkit.emulator.dialects import dialect
+from agentkit.emulator.exchange import Answer
+from agentkit.emulator.faults import Faults
+from agentkit.emulator.gateway import Gateway
 
 MODEL = "openai:gpt@5.4-mini"
 UUID = "a770f077-f413-47de-9dac-be0b26a35da6"
@@ -352,6 +361,8 @@ INVALID: dict[str, tuple[dict[str, Any], str, Any]] = {
     "a webhook elsewhere": ({"webhookURL": "http://example.com/hook"}, "invalidWebhookURL", "webhookURL"),
     "a webhook with TLS": ({"webhookURL": "https://127.0.0.1/hook"}, "invalidWebhookURL", "webhookURL"),
     "a webhook that is no URL": ({"webhookURL": "http://[::1"}, "invalidWebhookURL", "webhookURL"),
+    "a webhook with a blank": ({"webhookURL": "http://127.0.0.1/a b"}, "invalidWebhookURL", "webhookURL"),
+    "a webhook that is no ASCII": ({"webhookURL": "http://127.0.0.1/ä"}, "invalidWebhookURL", "webhookURL"),
     "more than the context": (
         {"messages": [{"role": "user", "content": "word " * 400_000}]},
         "contextLengthExceeded",
@@ -536,3 +547,42 @@ def test_a_repeated_prompt_is_billed_as_cached(client: httpx.Client) -> None:
     fresh, cached = usages
     assert (fresh["cache"]["billableTokens"], cached["prompt"]["billableTokens"]) == (0, 0)
     assert fresh["prompt"]["billableTokens"] == cached["cache"]["billableTokens"] > 0
+
+
+def values() -> st.SearchStrategy[Any]:
+    """JSON, with words in it that mean something to the endpoint."""
+    words = st.sampled_from(
+        ["textInference", "getResponse", UUID, MODEL, "sync", "async", "stream", "user", "tool", "assistant", "any"]
+    )
+    leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    names = st.sampled_from(
+        ["taskType", "taskUUID", "messages", "role", "content", "tools", "toolChoice", "type", "name", "settings", "id"]
+    )
+    return st.recursive(
+        leaves | words | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names | st.text(max_size=5), inner, max_size=4),
+        max_leaves=12,
+    )
+
+
+FIELDS = (
+    *("taskType", "taskUUID", "webhookURL", "deliveryMethod", "includeCost", "includeUsage", "numberResults", "inputs"),
+    *("model", "seed", "messages", "settings", "tools", "toolChoice", "outputFormat", "jsonSchema"),
+)
+
+
+@given(changes=st.dictionaries(st.sampled_from(FIELDS), values(), max_size=3), beside=st.lists(values(), max_size=2))
+def test_any_json_is_taken_or_refused_and_never_breaks_the_server(changes: dict[str, Any], beside: list[Any]) -> None:
+    async def outcome() -> Any:
+        gateway = Gateway(dialect("runware"), FunctionBrain(ok), "key", Faults(), latency=0, keep=1)
+        headers = {"authorization": "Bearer key", "content-type": "application/json"}
+        async with anyio.create_task_group() as group:
+            await group.start(gateway.background)
+            answer = await gateway.respond("POST", "/v1", headers, dumps([{**task(), **changes}, *beside]))
+            group.cancel_scope.cancel()
+        gateway.join()
+        return answer
+
+    answer = anyio.run(outcome)
+    assert isinstance(answer, Answer)
+    assert (answer.status in (200, 400), b"the emulator failed" in b"".join(answer.chunks)) == (True, False)

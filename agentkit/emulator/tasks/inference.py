@@ -21,6 +21,7 @@ Delivery: TypeAlias = Literal["sync", "async", "stream"]
 
 _MAX_SEED = 9_223_372_036_854_776_000  # as the page prints it
 _THINKING = ("none", "low", "medium", "high", "xhigh")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _OWN_NAMES = (("tool_calls", "tools"), ("tool_call_id", "id"), ("function.parameters", "schema"), ("function.", ""))
 _MAX_TOKENS, _TOP_P, _TEMPERATURE = 4096, 0.95, 1.0  # the page's defaults
 
@@ -114,10 +115,10 @@ def _webhook(given: Fields) -> str | None:
         return None
     try:
         parts = urlsplit(url)
-        right = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1") and parts.port != 0
+        right = parts.scheme == "http" and parts.hostname in _LOOPBACK and parts.port != 0
     except ValueError:
         right = False
-    if not right:
+    if not (right and url.isascii() and url.isprintable() and " " not in url):
         raise invalid(("webhookURL",), "must be an http URL on loopback: this server calls no other", type="string")
     return url
 

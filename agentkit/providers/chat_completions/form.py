@@ -19,6 +19,7 @@ _FIELDS = frozenset(
         "reasoning_effort", "verbosity",
     )
 )  # fmt: skip
+_OWN = frozenset(("prompt", "system_prompt", "image_urls", "image_detail"))
 
 
 class FormEncoder:
@@ -41,6 +42,8 @@ class FormEncoder:
             fields["system_prompt"] = system
         fields["prompt"] = question.text
         images = [part for part in question.parts if isinstance(part, ImagePart)]
+        if images and self._profile.vision is False:
+            raise ConfigurationError(f"{self._profile.gateway} documents no vision for {self._model}: leave images out")
         if images:
             fields["image_urls"] = [image.as_url() for image in images]
             fields.update(self._detail(images))
@@ -74,10 +77,15 @@ class FormEncoder:
     def _settings(self, request: ModelRequest) -> dict[str, Any]:
         fields = encode_settings(request.settings, self._profile)
         extra = request.settings.extra or {}
+        taken = sorted(_OWN & extra.keys())
+        if taken:
+            raise ConfigurationError(
+                f"settings.extra holds {', '.join(taken)}, which agentkit sets itself for {self._profile.gateway}"
+            )
         strange = sorted(fields.keys() - _FIELDS - extra.keys())
         if strange:
             raise self._no_place(", ".join(strange))
-        if request.response_format is not None and request.response_format.schema is not None:
+        if request.response_format is not None and request.response_format.type != "json_object":
             raise self._no_place("a schema: its response_format is a word")
         return fields
 

@@ -170,14 +170,16 @@ def texts_of(item: Mapping[str, Any]) -> list[tuple[Place, str]]:
     for field in ("summary", "content") if item["type"] == "reasoning" else ("content",):
         parts: Any = item.get(field)
         for index, part in enumerate(parts if isinstance(parts, list) else ()):
-            kind, text = (part.get("type"), part.get("text") or part.get("refusal")) if _is_object(part) else ("", "")
-            if isinstance(kind, str) and isinstance(text, str) and text:
+            kind, text = _kind_and_text(part)
+            if kind and text:
                 found.append(((kind, index), text))
     return found
 
 
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
+def _kind_and_text(part: Any) -> tuple[str, str]:
+    if not isinstance(part, dict):
+        return "", ""
+    return _text(part.get("type")), _text(part.get("text")) or _text(part.get("refusal"))
 
 
 def _text(value: Any) -> str:

@@ -212,8 +212,8 @@ class TaskDecoder:
 
     def _unknown_call(self, what: str, where: Mapping[str, Any]) -> MalformedResponse:
         return MalformedResponse(
-            f"{self._gateway} answered with {what}, which is no documented form of a tool call: {self._shown(where)} Use "
-            "'runware:' for tools: the OpenAI-compatible surface documents them."
+            f"{self._gateway} answered with {what}, which is no known form of a tool call: {self._shown(where)} Use "
+            "'runware:' for tools, the OpenAI-compatible surface."
         )
 
     def _shown(self, value: object) -> str:
@@ -239,7 +239,7 @@ def is_finished(item: Mapping[str, Any]) -> bool:
     """Whether an item is a result, and no acknowledgement or a task still at work."""
     status = item.get("status")
     if status is not None:
-        return status == "success"
+        return bool(status == "success")
     return item.get("text") is not None or bool(item.get("finishReason"))
 
 

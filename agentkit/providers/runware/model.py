@@ -5,6 +5,7 @@ results of one request, asynchronous delivery, webhooks, and the cost of each an
 """
 
 import copy
+import re
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -61,6 +62,7 @@ class Polling:
     budget: float = 1200.0
 
 
+_DUPLICATE = re.compile(r"duplicate.*uuid", re.IGNORECASE)
 _WIRE_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "maxTokens": "max_tokens",
@@ -223,6 +225,11 @@ class RunwareModel(ProviderModel):
             if error.billed is False:  # it never went out
                 raise
             return error
+        except BadRequest as error:
+            # The transport sends once more what met a dead connection; then the first of the two may have arrived.
+            if not _DUPLICATE.search(f"{error.code} {error.param}"):
+                raise
+            return error
         return None
 
     async def _collect(
@@ -245,7 +252,7 @@ class RunwareModel(ProviderModel):
                 await parcel.complete.wait()
                 return
             try:
-                known = parcel.polled(await self._post(request, get_response(task), headers))
+                known = parcel.polled(await self._post(request, get_response(task), headers, asking=True))
             except GatewayError as error:
                 failures += 1
                 after = self._retry.wait(failures, error)
@@ -262,11 +269,13 @@ class RunwareModel(ProviderModel):
             failures, lost = 0, None
             wait, following = following, min(following * polling.growth, polling.longest)
 
-    async def _post(self, request: ModelRequest, body: bytes, headers: Headers) -> Mapping[str, Any]:
-        """One exchange with the task endpoint.
+    async def _post(
+        self, request: ModelRequest, body: bytes, headers: Headers, *, asking: bool = False
+    ) -> Mapping[str, Any]:
+        """One exchange with the task endpoint. With `asking`, that a task has failed or is not there is an answer.
 
         Raises:
-            GatewayError: it failed, or holds nothing but errors of the exchange itself.
+            GatewayError: it failed, or there is nothing but errors.
         """
         response = await self._transport.send(self._outgoing("", request, body, headers))
         try:
@@ -276,14 +285,16 @@ class RunwareModel(ProviderModel):
             value = decoder.decoded(await read(response))
         finally:
             await response.aclose()
-        if not items_of(value) and not _tells_of_a_task(value):
+        if not items_of(value) and not (asking and _tells_of_a_task(value)):
             raise decoder.error(value)
         return value
 
 
 def _tells_of_a_task(value: Mapping[str, Any]) -> bool:
-    """Whether a body without results says that a task has failed, or that there is none, rather than that the exchange did."""
+    """Whether a poll's answer without results says that the task failed or is not there, not that the poll failed."""
     errors = errors_of(value)
     if not errors:
-        return value.get("data") == []
-    return any(isinstance(entry, dict) and entry.get("taskType") == "textInference" for entry in errors)
+        return bool(value.get("data") == [])
+    return any(
+        isinstance(entry, dict) and "taskUUID" in entry and entry.get("taskType") != "getResponse" for entry in errors
+    )

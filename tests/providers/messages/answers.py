@@ -12,7 +12,8 @@ USAGE = {"input_tokens": 25, "output_tokens": 15, "cache_read_input_tokens": 0, 
 THOUGHT = {"type": "thinking", "thinking": "First the city.", "signature": "EqQBCgIYAhIM"}
 REDACTED = {"type": "redacted_thinking", "data": "c2VjcmV0"}
 TEXT = {"type": "text", "text": "Let me see. \u2028 Né!"}
-CALL = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Oslo", "days": [1.0, 2]}}
+GIVEN: dict[str, Any] = {"city": "Oslo", "days": [1.0, 2]}
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": GIVEN}
 SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "Oslo"}}
 FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [{"type": "web_search_result"}]}
 
@@ -31,7 +32,7 @@ def body(*content: Any, stop: str | None = "end_turn", **fields: Any) -> dict[st
 
 def events(answer: Mapping[str, Any], size: int = 5) -> Iterator[dict[str, Any]]:
     """The same answer as it is streamed, its texts in pieces of `size` characters."""
-    begun = {"content": [], "stop_reason": None, "usage": {**answer["usage"], "output_tokens": 1}}
+    begun: dict[str, Any] = {"content": [], "stop_reason": None, "usage": {**answer["usage"], "output_tokens": 1}}
     yield {"type": "message_start", "message": {**answer, **begun}}
     yield {"type": "ping"}
     for index, block in enumerate(answer["content"]):
@@ -43,7 +44,11 @@ def events(answer: Mapping[str, Any], size: int = 5) -> Iterator[dict[str, Any]]
 
 def block_events(block: Mapping[str, Any], index: int, size: int) -> Iterator[dict[str, Any]]:
     kind = block["type"]
-    begun = {**block, **({kind: ""} if kind in _TEXTS else {}), **({"input": {}} if "input" in block else {})}
+    begun: dict[str, Any] = {
+        **block,
+        **({kind: ""} if kind in _TEXTS else {}),
+        **({"input": {}} if "input" in block else {}),
+    }
     citations = begun.pop("citations", None)
     if "signature" in begun:
         begun["signature"] = ""

@@ -1,6 +1,8 @@
 """What comes: bodies and streams of a Messages endpoint, and the one answer that both mean."""
 
+import contextlib
 import copy
+import itertools
 import json
 from typing import Any
 
@@ -22,7 +24,7 @@ from agentkit.errors import (
     ServerError,
     StreamTruncated,
 )
-from agentkit.messages import AssistantMessage, History, ReasoningPart, RefusalPart, TextPart, ToolCall
+from agentkit.messages import AssistantMessage, History, ReasoningPart, RefusalPart, TextPart, ToolCall, UserMessage
 from agentkit.models import ArgumentsDelta, ModelResponse, ReasoningDelta, TextDelta
 from agentkit.providers.errors import error_from_response
 from agentkit.providers.messages.blocks import BLOCKS
@@ -33,6 +35,7 @@ from agentkit.usage import Usage
 from .answers import (
     CALL,
     FOUND,
+    GIVEN,
     REDACTED,
     SEARCH,
     TEXT,
@@ -50,6 +53,7 @@ from .answers import (
 )
 from .test_encode import SAMPLE, messages, use, user
 
+GO_ON = UserMessage("Go on.")
 CITED = {**text("7 C"), "citations": [{"type": "web_search_result_location"}, {"type": "char_location"}]}
 EMPTY_CALL = {"type": "tool_use", "id": "toolu_2", "name": "now", "input": {}}
 ANSWERS = {
@@ -132,7 +136,7 @@ def test_a_stream_means_the_same_wherever_it_is_cut(answer: dict[str, Any], data
     stream = sse(events(answer, data.draw(st.integers(1, 9))))
     cuts = [0, *sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=40))), len(stream)]
 
-    pieces = [stream[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in itertools.pairwise(cuts)]
 
     assert told(from_bytes(pieces)) == told(plain(answer))
 
@@ -149,14 +153,8 @@ def test_an_answer_goes_back_as_it_came(answer: dict[str, Any]) -> None:
     if answer.get("stop_details"):
         expected.append(text("No."))
     expected = [{**block, "text": block["text"].rstrip()} if "text" in block else block for block in expected]
-    sent = messages(*again, user_message())
+    sent = messages(*again, GO_ON)
     assert sent == [*([{"role": "assistant", "content": expected}] if expected else []), user(text("Go on."))]
-
-
-def user_message() -> Any:
-    from agentkit.messages import UserMessage
-
-    return UserMessage("Go on.")
 
 
 def test_parts_stand_in_the_servers_order() -> None:
@@ -164,7 +162,7 @@ def test_parts_stand_in_the_servers_order() -> None:
         [
             ReasoningPart("First the city.", "thinking"),
             TextPart(TEXT["text"], "tool"),
-            ToolCall("toolu_1", "get_weather", CALL["input"], '{"city":"Oslo","days":[1.0,2]}'),
+            ToolCall("toolu_1", "get_weather", GIVEN, '{"city":"Oslo","days":[1.0,2]}'),
         ],
         extra={BLOCKS: [REDACTED, {"part": 0, "signature": "EqQBCgIYAhIM"}, {"part": 1}, {"part": 2}, SEARCH]},
     )
@@ -187,7 +185,7 @@ def test_deltas_are_shown_as_they_come() -> None:
         ReasoningDelta("First the city."),
         TextDelta("Hello"),
         ArgumentsDelta(0, "get_weather", ""),
-        ArgumentsDelta(0, "get_weather", json.dumps(CALL["input"], indent=1)),
+        ArgumentsDelta(0, "get_weather", json.dumps(GIVEN, indent=1)),
         ArgumentsDelta(1, "now", ""),
         ArgumentsDelta(1, "now", "{}"),
     ]
@@ -278,8 +276,12 @@ HABITS: dict[str, tuple[list[Any], list[Any]]] = {
         [TextPart("Hi", "tool"), ToolCall("a", "b", {"x": 1}, '{"x":1}')],
     ),
     "index always 0": (
-        [start(0, text("")), delta(0, type="text_delta", text="Hi"), start(0, BARE_CALL)]
-        + [delta(0, type="input_json_delta", partial_json='{"x":1}')],
+        [
+            start(0, text("")),
+            delta(0, type="text_delta", text="Hi"),
+            start(0, BARE_CALL),
+            delta(0, type="input_json_delta", partial_json='{"x":1}'),
+        ],
         [TextPart("Hi", "tool"), ToolCall("a", "b", {"x": 1}, '{"x":1}')],
     ),
     "blocks at once": (
@@ -311,8 +313,12 @@ HABITS: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "the whole answer as one event": ([body(text("Hi"))], [TextPart("Hi", "tool")]),
     "unknown events and fields": (
-        [{"type": "news", "content": 1}, {"no": "type"}, [], 7, start(0, text("Hi")), delta(0, type="x_delta", y="z")]
-        + [{"type": "content_block_delta", "index": 0}, {"type": "content_block_start"}, {"type": "message_start"}],
+        [
+            *({"type": "news", "content": 1}, {"no": "type"}, [], 7, {"type": "content_block_start"}),
+            *({"type": "message_start"}, {"type": "message_delta"}, {"type": "content_block_delta", "index": 0}),
+            start(0, {**text("Hi"), "new": None}),
+            delta(0, type="x_delta", y="z"),
+        ],
         [TextPart("Hi", "tool")],
     ),
 }
@@ -543,7 +549,7 @@ def test_whatever_comes_is_an_answer_that_can_go_back_or_a_gateway_error(data: s
         return
     again = History.from_json(History([response.message]).to_json())
     assert again == History([response.message])
-    messages(*again, user_message())
+    messages(*again, GO_ON)
 
 
 @pytest.mark.parametrize("depth", [100, 300, 900, 100_000])
@@ -551,10 +557,8 @@ def test_deep_nesting_is_an_answer_or_a_gateway_error(depth: int) -> None:
     deep = "[" * depth + "]" * depth
     whole = json.dumps(body({**CALL, "input": {"x": "DEEP"}}, stop="tool_use")).replace('"DEEP"', deep).encode()
     sent = [start(0, BARE_CALL), delta(0, type="input_json_delta", partial_json=f'{{"x":{deep}}}'), ended(), STOP]
-    try:
+    with contextlib.suppress(MalformedResponse):
         assert len(plain(whole).message.tool_calls) == 1
-    except MalformedResponse:
-        pass
     assert len(streamed(sent).message.tool_calls) == 1
 
 
