@@ -47,6 +47,26 @@ def test_what_real_servers_send_is_read(text: str | bytes | bytearray, value: An
     assert value is None or repr(read) == repr(value)
 
 
+@pytest.mark.parametrize("text", ["[%s]", '{"a":%s}', '["\\ud800",%s]'])
+def test_what_is_nested_more_than_300_levels_deep_is_refused_by_every_parser(text: str) -> None:
+    for depth in (50, 299):
+        assert _json.loads(nested(text, depth))
+    for depth in (301, 600, 100_000):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            _json.loads(nested(text, depth))
+
+
+def nested(text: str, depth: int) -> str:
+    before, after = text.split("%s")
+    return before * depth + "1" + after * depth
+
+
+@pytest.mark.parametrize("text", ['"\ud83d"', '{"a":"\ud83d"}'])
+def test_a_lone_surrogate_in_a_str_is_read(text: str) -> None:
+    assert _json.loads(text) == json.loads(text)
+    assert _json.partial(text) is None
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from agentkit.emulator.completion import Completion
+from agentkit.emulator.completion import Completion, data_frame
 from agentkit.emulator.dialects import Dialect, Problem
 from agentkit.emulator.flat import from_flat
 
@@ -41,6 +41,10 @@ class Chat:
     def error(self, problem: Problem, dialect: Dialect) -> tuple[int, dict[str, Any]]:
         """The status and body of an error, in the gateway's own words."""
         return dialect.render(problem)
+
+    def error_frame(self, problem: Problem, dialect: Dialect, sent: int) -> bytes:
+        """The error's body as an event like any other."""
+        return data_frame(self.error(problem, dialect)[1])
 
     def _numbered(self, completion: Completion, body: Mapping[str, Any]) -> Completion:
         """With ids that name the function and count the calls of the conversation, where the gateway makes such."""

@@ -5,18 +5,20 @@ An answer belongs to a surface, so a fault that puts an error into it takes the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from agentkit.emulator import faults as known
 from agentkit.emulator.answers import broken_off, cut, html_answer, json_answer, slowed
-from agentkit.emulator.completion import data_frame
 from agentkit.emulator.dialects import Problem
 from agentkit.emulator.exchange import Answer, Outcome, Refused, Silence
 from agentkit.emulator.faults import Fault
 
 Render: TypeAlias = Callable[[Problem], tuple[int, dict[str, Any]]]
 """A problem to the status and the whole body of an error, as one surface words it."""
+
+ErrorFrame: TypeAlias = Callable[[Problem, int], bytes]
+"""A problem to the event with which a stream ends after so many events."""
 
 _UPSTREAM = Problem("the upstream provider failed", kind="server_error")
 
@@ -42,24 +44,14 @@ def in_place_of_an_answer(fault: Fault, render: Render, *, streaming: bool) -> O
             return None
 
 
-def delivered(answer: Answer, fault: Fault, render: Render) -> Answer:
+def delivered(answer: Answer, fault: Fault, error_frame: ErrorFrame) -> Answer:
     """`answer` as the fault lets it through."""
     match fault.name:
         case "cut_stream":
             return cut(answer)
         case "error_in_stream":
-            return broken_off(answer, lambda sent: _error_frame(render(_UPSTREAM)[1], b"".join(answer.chunks[:1]), sent))
+            return broken_off(answer, lambda sent: error_frame(_UPSTREAM, sent))
         case "slow":
             return slowed(answer, fault.seconds)
         case _:
             return answer
-
-
-def _error_frame(body: Mapping[str, Any], first: bytes, sent: int) -> bytes:
-    """An error as the event of a stream that began with `first` and has had `sent` events."""
-    if not first.startswith(b"event:"):
-        return data_frame(body)
-    if body.get("type") != "error":  # Responses, whose error event is no wrapped body and is numbered
-        told = {name: body["error"].get(name) for name in ("code", "message", "param")}
-        body = {"type": "error", **told, "sequence_number": sent}
-    return b"event: error\n" + data_frame(body)

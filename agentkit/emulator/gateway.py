@@ -158,7 +158,9 @@ class Gateway:
             answer = stream_answer(surface.frames(made, body))
         else:
             answer = json_answer(200, surface.plain(made, body))
-        return answer if fault is None else delivered(answer, fault, render)
+        if fault is None:
+            return answer
+        return delivered(answer, fault, lambda problem, sent: surface.error_frame(problem, self._dialect, sent))
 
     def _translated(self, surface: Surface, body: object) -> dict[str, Any]:
         """The Chat Completions request that the brain is to see, checked."""

@@ -169,8 +169,8 @@ class Refusal:
     `what` is the name of any top-level field of the request, or one of: `response_format:json_schema`,
     `response_format:json_object`, `strict` (in tools and in json_schema), `tool_choice:required`, `tool_choice:named`,
     `reasoning_effort+tools`, `reasoning_effort:LEVEL`, `role:system`, `role:developer`, `many_system_messages`,
-    `tool_call_id:9` (ids must be nine letters and digits, as for Mistral), `reasoning_content` (in messages). In OpenAI's
-    style `temperature` and `top_p` are still taken with their default, 1.
+    `tool_call_id:9` (ids must be nine letters and digits, as for Mistral), `reasoning_content` (in messages). In
+    OpenAI's style `temperature` and `top_p` are still taken with their default, 1.
 
     Raises:
         ConfigurationError: `what` or `style` is none of these.

@@ -48,3 +48,7 @@ class Surface(Protocol):
     def error(self, problem: Problem, dialect: Dialect) -> tuple[int, dict[str, Any]]:
         """The status and the whole body of an error."""
         ...
+
+    def error_frame(self, problem: Problem, dialect: Dialect, sent: int) -> bytes:
+        """The event with which a stream ends that breaks off after `sent` events."""
+        ...

@@ -50,6 +50,8 @@ class Profile:
             once.
         vision: whether images are taken; None when not documented (they are then sent).
         output_modes: accepted ways of structured output, best first.
+        format_with_tools: whether a response_format is heeded in a request that has tools, and leaves the model free to
+            call them.
         strict: whether `strict: true` is taken in schemas.
         stream_usage: whether `stream_options: {"include_usage": true}` is taken.
         merge_system: whether only one leading system message is taken.
@@ -78,6 +80,7 @@ class Profile:
     tool_choices: frozenset[str] = ALL_TOOL_CHOICES
     vision: bool | None = None
     output_modes: tuple[OutputMode, ...] = ALL_OUTPUT_MODES
+    format_with_tools: bool = True
     strict: bool = True
     stream_usage: bool = True
     merge_system: bool = False

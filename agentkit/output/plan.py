@@ -24,8 +24,12 @@ class Plan:
     tool: ToolDefinition | None = None
 
 
-def plan(declared: Declared | None, profile: Profile, mode: OutputMode | None = None) -> Plan:
+def plan(
+    declared: Declared | None, profile: Profile, mode: OutputMode | None = None, *, beside_tools: bool = False
+) -> Plan:
     """The plan for `declared` on what `profile` accepts, or in the given `mode`.
+
+    `beside_tools` says that the run has tools of its own, beside which some servers take no response_format.
 
     Raises:
         ConfigurationError: the mode is not one that the profile accepts.
@@ -33,7 +37,10 @@ def plan(declared: Declared | None, profile: Profile, mode: OutputMode | None = 
     if declared is None:
         return Plan(None)
     if mode is None:
-        mode = profile.output_modes[0]
+        modes = profile.output_modes
+        if beside_tools and not profile.format_with_tools:
+            modes = tuple(each for each in modes if each in ("tool", "prompt")) or ("prompt",)
+        mode = modes[0]
     elif mode not in profile.output_modes:
         raise ConfigurationError(
             f"output_mode={mode!r} is not taken by {profile.gateway}; it takes: {', '.join(profile.output_modes)}"

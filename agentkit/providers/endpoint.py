@@ -40,7 +40,8 @@ class Endpoint:
         self.host = urlsplit(url).netloc
         self._gateway = gateway
         self._given_key = api_key
-        self._given_headers = {name.lower(): value for name, value in (headers or {}).items()}
+        fixed = gateway.headers if gateway is not None else {}
+        self._given_headers = {name.lower(): value for name, value in {**fixed, **(headers or {})}.items()}
         self._key_header = gateway.key_header if gateway is not None else key_header
         self._key: str | None = None
         self._headers: Headers | None = None

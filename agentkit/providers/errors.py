@@ -49,7 +49,7 @@ _ADVICE: Mapping[type[GatewayError], str] = {
 
 _QUOTA = re.compile(
     r"insufficient.?(quota|balance|credit|fund)|quota.?(exceeded|exhausted)|billing|(no|out_of).?credits|balance"
-    r"|payment_required|perday",
+    r"|payment_required|perday|spend.?limit",
     re.I,
 )
 _OVERFLOW = re.compile(
@@ -70,6 +70,7 @@ _RATE = re.compile(r"rate.?limit|too.?many.?requests|resource.?exhausted|throttl
 _OVERLOADED = re.compile(r"overload|unavailable|capacity", re.I)
 _TIMEOUT = re.compile(r"timeout|timed.?out|deadline", re.I)
 _SERVER = re.compile(r"server.?error|internal|upstream|provider|bad_gateway", re.I)
+_NOT_SUPPORTED = re.compile(r"\b(is|are) not supported\b|\bunsupported\b", re.I)
 _INVALID = re.compile(r"invalid|bad.?request|unsupported|missing|not.?found|unprocessable|validation|too.?large", re.I)
 
 
@@ -175,7 +176,9 @@ class _Envelope:
         self._read_details(layer.get("details"))
 
     def _read_details(self, details: Any) -> None:
-        """Google's: how long to wait, and which quota it was."""
+        """Google's: how long to wait, and which quota it was. Anthropic's: the cause."""
+        if isinstance(details, Mapping):
+            self.code = _text(details.get("error_code")) or self.code
         for detail in details if isinstance(details, list) else ():
             if not isinstance(detail, Mapping):
                 continue
@@ -233,6 +236,8 @@ def _kind_by_telling_name(status: int | None, found: _Envelope) -> type[GatewayE
     """Causes that the status does not tell, or tells wrongly."""
     if _QUOTA.search(found.names) and status not in (401, 500, 502, 503):
         return QuotaExhausted
+    if status == 500 and _NOT_SUPPORTED.search(found.message):
+        return BadRequest  # it will not be supported in a second either
     if status is None or 400 <= status < 500 or status == 500:
         if _OVERFLOW.search(found.names) or (status != 429 and _OVERFLOW.search(found.message)):
             return ContextOverflow

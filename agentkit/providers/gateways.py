@@ -16,6 +16,7 @@ from agentkit.usage import Price
 
 Surface: TypeAlias = Literal["chat_completions", "responses", "messages", "tasks"]
 
+_NO_HEADERS: Mapping[str, str] = {}
 _NO_PROFILES: Mapping[str, Profile] = {}
 
 
@@ -24,7 +25,8 @@ class Gateway:
     """A preset.
 
     `surface` is the API that it is asked through. `key_header` carries the key (`authorization` as a Bearer token).
-    `key_required` is False for local servers; `default_model` stands for the gateway's name alone.
+    `headers` go with each request. `key_required` is False for local servers. `default_model` stands for the gateway's
+    name alone.
     `coming_soon` are model ids that the vendor's page announces and does not serve yet.
     """
 
@@ -34,6 +36,7 @@ class Gateway:
     key_header: str = "authorization"
     key_variable: str | None = None
     key_required: bool = True
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
     default_model: str | None = None
     profile: Profile = field(default_factory=Profile)
     models: Mapping[str, Profile] = field(default_factory=lambda: _NO_PROFILES)
@@ -202,8 +205,12 @@ GATEWAYS: Mapping[str, Gateway] = {
             base_url="http://127.0.0.1:8080/v1",
             key_required=False,
             default_model="default",
-            # A choice that is an object is read as `auto`, with a 200.
-            profile=Profile(gateway="llamacpp", tool_choices=frozenset({"auto", "required", "none"})),
+            # An idle kept-alive connection holds one of its few HTTP threads for 5 seconds.
+            headers={"connection": "close"},
+            # A choice that is an object is read as `auto`, and beside a response_format nothing is called.
+            profile=Profile(
+                gateway="llamacpp", tool_choices=frozenset({"auto", "required", "none"}), format_with_tools=False
+            ),
         ),
         Gateway(
             name="vllm",

@@ -23,6 +23,7 @@ from agentkit.models import (
     Respond,
     ResponseCompleted,
     ResponseEvent,
+    ToolDefinition,
 )
 from agentkit.providers.checks import check_request
 from agentkit.providers.endpoint import Endpoint, Headers
@@ -30,6 +31,7 @@ from agentkit.providers.errors import error_from_response, kept_headers
 from agentkit.providers.gateways import Gateway, gateway_named
 from agentkit.providers.learned import LearnedProfiles, process_profiles
 from agentkit.providers.negotiation import Lesson, Sent, fitted, lesson, refuses_tools
+from agentkit.providers.tool_choice import tools_to_send
 from agentkit.providers.wire import Decoder, Delta, MakeWire, Wire
 from agentkit.transport import (
     HttpRequest,
@@ -144,7 +146,7 @@ class ProviderModel(Respond):
         while True:
             profile, wire = self._current()
             settings, left_out = fitted(asked, profile, tools=bool(request.tools))
-            sent = _with_settings(request, settings)
+            sent = _fitted(request, settings, tools_to_send(request, profile))
             check_request(sent, profile, self.model)
             body = wire.body(sent, stream=stream)
             headers = headers or self._endpoint.headers()
@@ -260,8 +262,9 @@ class ProviderModel(Respond):
         try:
             async with aclosing(response.chunks()) as chunks:
                 async for chunk in chunks:
-                    for delta in _deltas(parser.feed(chunk), decoder):
-                        yield delta
+                    for event in parser.feed(chunk):
+                        for delta in decoder.feed(event):
+                            yield delta
                     if decoder.done:
                         await _drain(chunks)
                         break
@@ -353,7 +356,14 @@ class ProviderModel(Respond):
             if left <= 0:
                 raise GatewayTimeout("the deadline passed before the request was sent", retryable=False, billed=False)
             timeout, connect_timeout = min(timeout, left), min(connect_timeout, left)
-        return HttpRequest(self.base_url + path, headers, body, timeout=timeout, connect_timeout=connect_timeout)
+        return HttpRequest(
+            self.base_url + path,
+            headers,
+            body,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            deadline=request.deadline,
+        )
 
     def _warn(self, settings: ModelSettings) -> None:
         if not self._warned and settings.temperature is not None and settings.top_p is not None:
@@ -399,12 +409,12 @@ def _whole(body: bytes, decoder: Decoder) -> ModelResponse:
     return decoder.close()
 
 
-def _with_settings(request: ModelRequest, settings: ModelSettings) -> ModelRequest:
-    if settings is request.settings:
+def _fitted(request: ModelRequest, settings: ModelSettings, tools: tuple[ToolDefinition, ...]) -> ModelRequest:
+    if settings is request.settings and tools is request.tools:
         return request
     return ModelRequest(
         request.messages,
-        tools=request.tools,
+        tools=tools,
         tool_choice=request.tool_choice,
         instructions=request.instructions,
         response_format=request.response_format,

@@ -47,6 +47,8 @@ _MESSAGE_FIELDS = frozenset(
 )
 _ONE_SYSTEM = re.compile(r"beginning|first|only one|multiple|more than one|single|alternate|leading")
 _ID_LENGTH = re.compile(r"(?:length (?:of|is)|exactly|maximum length|at most|up to|longer than)\D{0,12}(\d{1,3})", re.I)
+# Responses: a server that stores no answers knows no reasoning by its id, and no item that belongs to it.
+_LOST_ITEM = re.compile(r"item with id \S+ not found|item \S+ of type \S+ was provided without its required")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,8 @@ def _drop_stream_options(complaint: Complaint, sent: Sent) -> Lesson | None:
 def _drop_strict(complaint: Complaint, sent: Sent) -> Lesson | None:
     output = sent.request.response_format
     in_format = output is not None and output.strict
-    if not sent.profile.strict or not (in_format or any(tool.strict is not None for tool in sent.request.tools)):
+    always = "strict" in sent.fields and (output is not None or bool(sent.request.tools))
+    if not sent.profile.strict or not (always or in_format or any(t.strict is not None for t in sent.request.tools)):
         return None
     if complaint.has("strict") or (complaint.says("strict") and complaint.refuses):
         return Lesson(replace(sent.profile, strict=False), "strict is left out")
@@ -269,7 +272,8 @@ def _no_replay(complaint: Complaint, sent: Sent) -> Lesson | None:
     fields = [path[-1] for path in complaint.paths if path[0] in ("messages", "input") and len(path) > 1]
     strange = [field for field in fields if field not in _MESSAGE_FIELDS and not field.isdigit()]
     known = ("reasoning_content", "reasoning_details", "extra_content")
-    if strange or (complaint.refuses and not complaint.paths and complaint.says(*known)):
+    lost = bool(_LOST_ITEM.search(complaint.words))
+    if strange or lost or (complaint.refuses and not complaint.paths and complaint.says(*known)):
         text = f"{', '.join(dict.fromkeys(strange)) or 'reasoning'} of earlier answers is not sent back"
         return Lesson(replace(sent.profile, replay_reasoning=False), text)
     return None

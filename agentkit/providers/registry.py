@@ -9,13 +9,17 @@ from agentkit.models import Model, Profile
 from agentkit.providers.chat_completions import ChatCompletionsModel
 from agentkit.providers.gateways import Surface, gateway_named
 from agentkit.providers.learned import LearnedProfiles, process_profiles
+from agentkit.providers.messages import MessagesModel
 from agentkit.providers.model import ProviderModel
+from agentkit.providers.responses import ResponsesModel
 from agentkit.providers.runware import RunwareModel
 from agentkit.tools import DaemonThreads
 
 MODELS: Mapping[Surface, type[ProviderModel]] = MappingProxyType(
     {
         "chat_completions": ChatCompletionsModel,
+        "responses": ResponsesModel,
+        "messages": MessagesModel,
         "tasks": RunwareModel,
     }
 )

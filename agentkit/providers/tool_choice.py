@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from agentkit.models import ModelRequest, Profile
+from agentkit.models import ModelRequest, Profile, ToolDefinition
 
 _FALLBACKS: Mapping[str, tuple[str, ...]] = {
     "auto": ("auto",),
@@ -25,3 +25,11 @@ def tool_choice_kind(request: ModelRequest, profile: Profile) -> str | None:
         if fallback in profile.tool_choices:
             return fallback
     return None
+
+
+def tools_to_send(request: ModelRequest, profile: Profile) -> tuple[ToolDefinition, ...]:
+    """The tools that go out: all, or the one that must be called where the server takes no name."""
+    kind = tool_choice_kind(request, profile)
+    if kind == "named" or request.tool_choice in (None, "auto", "none", "required"):
+        return request.tools
+    return tuple(tool for tool in request.tools if tool.name == request.tool_choice)

@@ -14,7 +14,7 @@ _CACHED = (
     "cached_tokens", "cachedTokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount",
 )  # fmt: skip
 _CACHE_WRITE = ("cache_write_tokens", "cache_creation_input_tokens", "cacheWriteTokens")
-_REASONING = ("reasoning_tokens", "reasoningTokens", "thinkingTokens", "thoughtsTokenCount")
+_REASONING = ("reasoning_tokens", "thinking_tokens", "reasoningTokens", "thinkingTokens", "thoughtsTokenCount")
 _BESIDE = ("cache_read_input_tokens", "cache_creation_input_tokens")  # who has these counts them beside the input
 _ABSURD = 1e300  # no count and no cost; beyond it an int is no float
 

@@ -138,11 +138,12 @@ class _Attempt:
 
 
 def _request(run: Run, offered: dict[str, Offered]) -> ModelRequest:
-    tools = run.definitions(offered)
+    choice = _tool_choice(run)
+    tools = run.definitions(offered, choice)
     return ModelRequest(
         run.history,
         tools=tools,
-        tool_choice=_tool_choice(run) if tools else None,
+        tool_choice=choice if tools else None,
         instructions=run.instructions,
         response_format=run.plan.response_format,
         settings=run.settings,

@@ -118,7 +118,7 @@ class Run:
                 "not known: give it with profile=Profile(price=Price(input=..., output=...)) in USD per million "
                 "tokens, or leave cost_usd out"
             )
-        self.plan = plan(spec.declared, profile, spec.output_mode)
+        self.plan = plan(spec.declared, profile, spec.output_mode, beside_tools=bool(spec.toolset.tools))
         if self.plan.tool is not None and any(tool.name == OUTPUT_TOOL for tool in spec.toolset.tools):
             raise ConfigurationError(
                 f"a tool is called {OUTPUT_TOOL!r}, as is the one that takes the output: rename it"
@@ -130,7 +130,7 @@ class Run:
         """Ask for the output in the way that the model's profile names by now; False when that is the way in use."""
         if self.spec.output_mode is not None:
             return False
-        planned = plan(self.spec.declared, self.spec.model.profile)
+        planned = plan(self.spec.declared, self.spec.model.profile, beside_tools=bool(self.spec.toolset.tools))
         if planned == self.plan:
             return False
         self.plan, self._fixed_tokens, self._reported = planned, 0, None
@@ -158,10 +158,13 @@ class Run:
             if all(wanted(context, entry.tool) for wanted in entry.filters)
         }
 
-    def definitions(self, offered: Mapping[str, Offered]) -> tuple[ToolDefinition, ...]:
-        """What the model is told of them: the same tuple as long as nothing changes, which adapters encode once."""
+    def definitions(self, offered: Mapping[str, Offered], choice: str | None) -> tuple[ToolDefinition, ...]:
+        """What the model is told of them: the same tuple as long as nothing changes, which adapters encode once.
+
+        In a turn in which some tool must be called, the tool that takes the output is not one of them.
+        """
         current = tuple(entry.tool.definition for entry in offered.values())
-        if self.plan.tool is not None:
+        if self.plan.tool is not None and not (current and choice == "required"):
             current = (*current, self.plan.tool)
         if current != self._definitions:
             self._definitions = current

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from agentkit import Agent, tool
 from agentkit.emulator import Call, Emulator, Reply
 from agentkit.messages import ToolMessage, UserMessage
+from agentkit.models import Profile
 
 pytestmark = pytest.mark.anyio
 
@@ -95,3 +96,40 @@ async def test_none_still_lets_the_output_tool_be_called() -> None:
         result = await agent.run("Go")
         assert sent(gateway) == [{"type": "function", "function": {"name": "final_output"}}] * 2
     assert (result.output, result.tool_calls) == (Report(city="Oslo"), 0)
+
+
+@pytest.mark.parametrize(
+    ("taken", "wire"),
+    [(frozenset({"auto", "none", "required"}), "required"), (frozenset({"auto", "none"}), "auto")],
+)
+async def test_where_no_name_is_taken_the_named_tool_is_the_only_one_offered(taken: frozenset[str], wire: str) -> None:
+    profile = Profile(tool_choices=taken)
+    with Emulator([LOOK, Reply(text="cold")]) as gateway:
+        result = await Agent(gateway.model(profile=profile), tools=[look, listen], tool_choice="look").run("Go")
+        offered = [[tool["function"]["name"] for tool in request.body["tools"]] for request in gateway.requests]
+        assert sent(gateway) == [wire, "auto"]
+    assert offered == [["look"], ["look", "listen"]]
+    assert result.output == "cold"
+
+
+async def test_a_required_call_is_not_spent_on_the_tool_that_takes_the_output() -> None:
+    final = Reply(calls=(Call("final_output", {"city": "Oslo"}),))
+    with Emulator([LOOK, final]) as gateway:
+        agent = Agent(gateway.model(), tools=[look], tool_choice="required", output=Report, output_mode="tool")
+        result = await agent.run("Go")
+        offered = [[tool["function"]["name"] for tool in request.body["tools"]] for request in gateway.requests]
+    assert offered == [["look"], ["look", "final_output"]]
+    assert (result.output, result.tool_calls) == (Report(city="Oslo"), 1)
+
+
+@pytest.mark.parametrize(("tools", "mode"), [([look], "tool"), ([], "json_schema")])
+async def test_a_server_that_forgets_tools_beside_a_response_format_is_asked_with_an_output_tool(
+    tools: list[Any], mode: str
+) -> None:
+    profile = Profile(format_with_tools=False)
+    answer = Reply(calls=(Call("final_output", OSLO),)) if mode == "tool" else Reply('{"city": "Oslo"}')
+    with Emulator([answer]) as gateway:
+        result = await Agent(gateway.model(profile=profile), tools=tools, output=Report).run("Go")
+        body = gateway.requests[0].body
+    assert result.output == Report(city="Oslo")
+    assert ("response_format" in body, "tools" in body) == (mode == "json_schema", mode == "tool")

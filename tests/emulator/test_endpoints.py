@@ -353,6 +353,15 @@ def test_what_the_flat_form_cannot_say_is_refused(client: httpx.Client, change: 
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 
+def test_messages_beside_a_prompt_are_refused_with_what_to_do(client: httpx.Client) -> None:
+    with Emulator(ok, gateway="modelstream") as gateway:
+        body = {**FLAT, "messages": [{"role": "user", "content": "Hi"}]}
+        answer = client.post(gateway.urls["chat"], json=body, headers=keyed(gateway))
+
+    wanted = "messages cannot be given beside 'prompt': send messages in place of it"
+    assert answer.json()["error"]["message"] == wanted
+
+
 def test_no_other_gateway_takes_the_flat_form(client: httpx.Client) -> None:
     with Emulator(ok, gateway="openai") as gateway:
         body = {"model": "gpt-4o-mini", "prompt": "Hi"}

@@ -230,6 +230,9 @@ def test_a_request_that_is_wrong_is_refused_at_its_place(changes: dict[str, Any]
         ([call("a"), call("a")], "input[2].call_id", "another call"),
         ([call("a", arguments={"city": "Oslo"})], "input[1].arguments", "a string"),
         ([call("a", id="fc_1"), output("a"), call("b", id="fc_1")], "input[3].id", "Duplicate item"),
+        ([call("a", id="call_a")], "input[1].id", "begins with 'fc'"),
+        ([call("a" * 65)], "input[1].call_id", "at most 64"),
+        ([{**said("x"), "phase": "middle"}], "input[1].phase", "'commentary'"),
         ([{"role": "tool", "content": "x"}], "input[1].role", "'developer'"),
         ([{"role": "user", "content": [{"type": "text", "text": "x"}]}], "input[1].content[0].type", "input_text"),
         ([{"role": "user", "content": [{"type": "input_text", "text": ""}]}], "input[1].content[0].text", "non-empty"),
@@ -362,6 +365,17 @@ def test_reasoning_is_carried_only_when_it_is_asked_for_and_comes_back_as_it_was
 
     assert "encrypted_content" not in bare[0]
     assert made[1]["reasoning_content"] == "Å long thought."
+
+
+def test_reasoning_that_was_changed_is_not_taken() -> None:
+    reply = Reply("Sunny.", reasoning="A long thought.")
+    thought, answer = Responses().plain(completion(reply), request(**ENCRYPTED))["output"]
+    sealed = thought["encrypted_content"]
+    forged = {**thought, "encrypted_content": sealed[:-4] + ("AAAA" if sealed[-4:] != "AAAA" else "BBBB")}
+
+    problem = refused(request(forged, answer, USER, **ENCRYPTED))
+
+    assert (problem.param, "could not be verified" in problem.message) == ("input[1].encrypted_content", True)
 
 
 def test_a_call_that_came_after_reasoning_is_not_taken_without_it() -> None:

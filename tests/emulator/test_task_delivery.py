@@ -300,6 +300,17 @@ def test_a_fault_can_be_for_a_poll_and_leaves_the_task_alone(client: httpx.Clien
     assert last["data"][0]["text"] == '{"a" = 1}'
 
 
+def test_a_fault_of_the_models_answer_is_not_used_up_by_a_poll(client: httpx.Client) -> None:
+    with Emulator([Reply('{"a": 1}'), Reply('{"a": 2}')], gateway="runware", polls=0) as gateway:
+        first, second = task(deliveryMethod="async"), task()
+        post(client, gateway, first)
+        gateway.inject("invalid_json")
+        ended = polled_until_done(client, gateway, first)
+        spoiled = post(client, gateway, second).json()
+
+    assert (ended["data"][0]["text"], spoiled["data"][0]["text"]) == ('{"a": 1}', '{"a" = 2}')
+
+
 def test_an_asynchronous_task_that_is_refused_is_not_begun(client: httpx.Client) -> None:
     asked = task(deliveryMethod="async")
     with Emulator([Reply("one")], gateway="runware", faults=["overloaded"]) as gateway:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkit._json import dumps
+from agentkit._json import dumps, loads
 from agentkit.emulator import Call, Emulator, NoReply, Raw, Reply
 from agentkit.emulator.brain import FunctionBrain
 from agentkit.emulator.dialects import dialect
@@ -22,6 +23,7 @@ from agentkit.emulator.gateway import Gateway
 
 MODEL = "openai:gpt@5.4-mini"
 UUID = "a770f077-f413-47de-9dac-be0b26a35da6"
+SAMPLES = Path(__file__).parents[3] / "shared/reference/wire-samples/gateways/runware"
 DOCUMENTATION = "https://runware.ai/docs/platform/errors"
 TOOL = {
     "type": "function",
@@ -414,10 +416,12 @@ def test_a_task_uuid_is_good_for_one_task_that_was_taken(client: httpx.Client) -
         wrong = task(taskUUID=UUID, seed=-1)
         right = task(taskUUID=UUID)
         answers = [post(client, gateway, [asked]) for asked in (wrong, right, right, right)]
-        upper = post(client, gateway, [task(taskUUID=UUID.upper())])
+        other = str(uuid.uuid4())
+        post(client, gateway, [task(taskUUID=other.upper())])
+        lower = post(client, gateway, [task(taskUUID=other)])
 
     assert [answer.status_code for answer in answers] == [400, 500, 200, 400]
-    assert [answer.json()["errors"][0]["code"] for answer in (answers[3], upper)] == ["duplicateTaskUUID"] * 2
+    assert [answer.json()["errors"][0]["code"] for answer in (answers[3], lower)] == ["duplicateTaskUUID"] * 2
 
 
 def test_tasks_succeed_and_fail_one_by_one(client: httpx.Client) -> None:
@@ -547,6 +551,36 @@ def test_a_repeated_prompt_is_billed_as_cached(client: httpx.Client) -> None:
     fresh, cached = usages
     assert (fresh["cache"]["billableTokens"], cached["prompt"]["billableTokens"]) == (0, 0)
     assert fresh["prompt"]["billableTokens"] == cached["cache"]["billableTokens"] > 0
+
+
+@pytest.mark.parametrize("name", ["request_sync", "request_tools", "request_images", "async_flow", "stream"])
+def test_the_requests_of_the_vendors_own_clients_are_taken(client: httpx.Client, name: str) -> None:
+    path = SAMPLES / f"{name}.json"
+    if not path.exists():
+        pytest.skip("the wire samples of ../shared are not in a user's checkout")
+    sample = loads(path.read_bytes())
+    match name:
+        case "async_flow":
+            tasks = sample["steps"][0]["request"]
+        case "stream":
+            tasks = sample["request"]
+        case _:
+            tasks = sample["body"]
+    with Emulator(ok, gateway="runware") as gateway:
+        assert post(client, gateway, tasks).status_code == 200
+
+
+def test_a_result_has_every_field_of_the_vendors_own(client: httpx.Client) -> None:
+    path = SAMPLES / "response_sync.json"
+    if not path.exists():
+        pytest.skip("the wire samples of ../shared are not in a user's checkout")
+    sample = loads(path.read_bytes())["body"]["data"][0]
+    usage = {"prompt_tokens": 18, "completion_tokens": 3}
+    with Emulator([Reply("Hello!", usage=usage)], gateway="runware") as gateway:
+        asked = task(taskUUID=sample["taskUUID"], includeUsage=True, seed=1)
+        result = post(client, gateway, [asked]).json()["data"][0]
+
+    assert result == {**sample, "seed": 1}
 
 
 def values() -> st.SearchStrategy[Any]:

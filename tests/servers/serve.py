@@ -10,6 +10,7 @@ from typing import Any
 
 CONTEXT = 4096  # tokens of one conversation
 SLOTS = 2  # conversations at a time
+THREADS = 16  # connections at a time: an idle one that is kept alive holds its thread for five seconds
 
 
 def serve(path: str) -> None:
@@ -22,6 +23,7 @@ def serve(path: str) -> None:
     params.n_ctx = CONTEXT * SLOTS
     params.n_parallel = SLOTS
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    params.n_threads_http = THREADS
     params.warmup = False
     server = llama.Server(params)
     print(server.listening_address, flush=True)

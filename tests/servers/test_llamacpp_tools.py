@@ -5,7 +5,7 @@ from typing import Literal
 import anyio
 import pytest
 
-from agentkit import Agent, LimitExceeded, ModelSettings, RunLimits, Truncated, tool
+from agentkit import Agent, InvalidOutput, LimitExceeded, ModelSettings, RunLimits, Truncated, tool
 from agentkit.events import ArgumentsDelta, ToolFinished, ToolStarted
 from agentkit.messages import AssistantMessage, History, ToolCall, ToolMessage, UserMessage
 from agentkit.models import ModelRequest, ResponseFormat
@@ -225,3 +225,21 @@ async def test_a_loop_that_would_go_on_ends_at_its_limit_with_a_history_that_can
     assert list(history) == list(the_loop(call))[:-1]
     assert raised.value.usage.requests == 1
     assert again.output == ANSWER
+
+
+async def test_tools_run_although_an_output_is_declared(llama: LlamaServer) -> None:
+    """Beside a response_format llama.cpp calls nothing; the preset asks for the output with a tool instead."""
+    agent = Agent(llama.model(), tools=[temperature], tool_choice="required", output=dict[str, int], settings=FIXED)
+    async with agent:
+        with pytest.raises(InvalidOutput) as ended:  # the tiny model has only words of its own then
+            await agent.run("How cold?")
+    history = ended.value.history
+    assert [call.name for call in calls_of(history)] == ["temperature"]
+    assert [message.text for message in history if isinstance(message, ToolMessage)] == [f"{TEXT}: 3 degrees"]
+
+
+async def test_the_one_tool_that_must_be_called_is_the_only_one_that_is_offered(llama: LlamaServer) -> None:
+    agent = Agent(llama.model(), tools=[forecast, temperature], tool_choice="temperature", settings=FIXED)
+    async with agent:
+        result = await agent.run("How cold?")
+    assert [call.name for call in calls_of(result.messages)] == ["temperature"]

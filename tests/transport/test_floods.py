@@ -158,13 +158,47 @@ async def test_a_stream_that_goes_on_for_ever_ends_at_the_deadline(piece: bytes,
     assert (error.partial is not None) is said
 
 
-async def test_a_plain_answer_that_trickles_for_ever_ends_at_the_deadline() -> None:
-    flood = Flood(PLAIN + CHUNKED, chunk(b" "))
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        pytest.param(PLAIN + CHUNKED, chunk(b" "), id="a body"),
+        pytest.param(b"HTTP/1.1 500 No\r\n" + CHUNKED, chunk(b" "), id="an error"),
+        pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="answers before the answer"),
+    ],
+)
+async def test_a_plain_answer_that_goes_on_for_ever_ends_at_the_deadline(head: bytes, piece: bytes) -> None:
+    flood = Flood(head, piece)
     with serving(flood) as server:
         error = await ask(server.url, stream=False, deadline=0.3)
         assert flood.refused.wait(5)
 
     assert isinstance(error, GatewayTimeout)
+    assert not error.retryable
+
+
+async def test_a_server_that_falls_silent_ends_at_the_deadline_however_long_its_silence_may_be() -> None:
+    flood = Flood(STREAM + CHUNKED, chunk(EVENT), times=1)
+    transport = Transport()
+    with serving(flood) as server, anyio.fail_after(5):
+        deadline = time.monotonic() + 0.3
+        response = await transport.send(HttpRequest(server.url, (), b"", timeout=600, deadline=deadline))
+        with pytest.raises(GatewayTimeout, match="the deadline passed in the middle of the answer"):
+            await read(response)
+        await response.aclose()
+        await transport.aclose()
+        assert flood.refused.wait(5)
+
+
+async def test_a_deadline_that_is_further_away_than_the_timeout_changes_nothing() -> None:
+    flood = Flood(STREAM + CHUNKED, chunk(EVENT), times=1)
+    transport = Transport()
+    with serving(flood) as server, anyio.fail_after(5):
+        deadline = time.monotonic() + 600
+        response = await transport.send(HttpRequest(server.url, (), b"", timeout=0.2, deadline=deadline))
+        with pytest.raises(GatewayTimeout, match="nothing more of the answer came in time"):
+            await read(response)
+        await response.aclose()
+        await transport.aclose()
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,16 @@ def test_a_line_that_never_ends_is_refused_at_32_mebibytes() -> None:
         parser.feed(b"x")
 
 
+@pytest.mark.parametrize("line", [b"data: " + b"x" * 1017 + b"\n", b"data\n" * 256], ids=["data", "empty data"])
+def test_an_event_that_never_ends_is_refused_at_32_mebibytes(line: bytes) -> None:
+    parser = ServerSentEvents()
+    for _ in range(31):
+        assert parser.feed(line * 1024) == []
+
+    with pytest.raises(MalformedResponse, match="sent more than 32 MiB of data without the blank line"):
+        parser.feed(line * 2048)
+
+
 def test_a_long_stream_of_short_lines_is_not_refused() -> None:
     parser = ServerSentEvents()
 

@@ -136,7 +136,6 @@ async def test_a_plain_answer_that_is_shorter_than_announced_is_truncated() -> N
     assert str(error).startswith("the connection broke in the middle of the answer: ")
 
 
-
 async def test_a_body_that_cannot_be_decompressed_is_an_error_of_the_tree() -> None:
     with serving(then_close(b"content-encoding: gzip\r\n" + chunked(b"no gzip") + END)) as server:
         error = await ask(server)

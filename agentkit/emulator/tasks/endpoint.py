@@ -10,8 +10,9 @@ from agentkit.emulator.answers import json_answer, raw_answer, stream_answer
 from agentkit.emulator.background import Background
 from agentkit.emulator.brain import Raw
 from agentkit.emulator.checks import check
+from agentkit.emulator.completion import data_frame
 from agentkit.emulator.completions import Completions
-from agentkit.emulator.delivery import Render, delivered, in_place_of_an_answer
+from agentkit.emulator.delivery import ErrorFrame, Render, delivered, in_place_of_an_answer
 from agentkit.emulator.dialects import Dialect, Problem
 from agentkit.emulator.exchange import Answer, Outcome, RecordedRequest, Refused
 from agentkit.emulator.faults import Fault, Faults
@@ -92,7 +93,7 @@ class Tasks:
         if isinstance(made, Raw):
             return raw_answer(made)
         answer = stream_answer(result_frames(made, order.inference))
-        return answer if order.fault is None else delivered(answer, order.fault, _rendering(asked))
+        return answer if order.fault is None else delivered(answer, order.fault, _framing(asked))
 
     async def _batch(self, tasks: Sequence[Any]) -> Outcome:
         reports: list[Report] = []
@@ -108,7 +109,7 @@ class Tasks:
             reports.append(outcome)
         answer = _answer(reports)
         for fault in deliveries:
-            answer = delivered(answer, fault, self.error)
+            answer = delivered(answer, fault, _framing(Asked()))
         return answer
 
     async def _one(self, task: object, asked: Asked, deliveries: list[Fault]) -> Report | Outcome:
@@ -188,6 +189,10 @@ def _rendering(asked: Asked) -> Render:
         return complaint.status, {"errors": [complaint.entry(asked)]}
 
     return render
+
+
+def _framing(asked: Asked) -> ErrorFrame:
+    return lambda problem, sent: data_frame(_rendering(asked)(problem)[1])
 
 
 def _answer(reports: Sequence[Report]) -> Answer:

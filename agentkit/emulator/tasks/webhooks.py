@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import queue
 import threading
 from collections.abc import Mapping
@@ -61,15 +60,19 @@ class Webhooks:
         self._calls.put((url, text))
 
     def _run(self) -> None:
+        from http.client import HTTPException  # not before there is a webhook: it is slow to load
+
         while (call := self._calls.get()) is not None:
-            with contextlib.suppress(OSError, http.client.HTTPException):  # nobody there: the call is lost
+            with contextlib.suppress(OSError, HTTPException):  # nobody there: the call is lost
                 _call(*call)
 
 
 def _call(url: str, text: bytes) -> None:
+    from http.client import HTTPConnection
+
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 80, timeout=_PATIENCE)
+    connection = HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 80, timeout=_PATIENCE)
     with contextlib.closing(connection):
         connection.request("POST", path, text, {"content-type": "application/json"})
         connection.getresponse().read()

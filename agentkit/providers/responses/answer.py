@@ -39,6 +39,8 @@ class Answer:
     def add(self, item: Any) -> None:
         """Take one output item; what is no item is passed over."""
         kind = item.get("type") if isinstance(item, dict) else None
+        if kind and not self._cut and item.get("status") == "in_progress":
+            item = {**item, "status": "completed"}  # its end was never told, and the answer has ended
         match kind:
             case "message":
                 self._add_message(item)

@@ -19,7 +19,7 @@ from typing import Any
 
 from agentkit import _json
 from agentkit.errors import ConfigurationError
-from agentkit.messages import Message, SystemMessage
+from agentkit.messages import Message, SystemMessage, ToolMessage
 from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
 from agentkit.providers.responses.items import Items
 from agentkit.providers.tool_choice import tool_choice_kind
@@ -94,7 +94,8 @@ class Encoder:
         items = Items(self.profile, stateless=stateless)
 
         def encoded(messages: Sequence[Message], index: int) -> bytes:
-            return _joined([*items.notes(messages, index), *items.encode(messages, index)])
+            notes = [] if isinstance(messages[index], ToolMessage) else items.notes(messages, index)
+            return _joined([*notes, *items.encode(messages, index)])
 
         pieces = request.messages.derived(items.key, encoded)
         notes = _joined(items.notes(request.messages, len(request.messages)))

@@ -9,7 +9,9 @@ from agentkit.providers.responses.decode import Decoder
 from agentkit.providers.responses.encode import Encoder
 from agentkit.providers.tool_choice import tool_choice_kind
 
-_FIELDS = MappingProxyType({"max_output_tokens": "max_tokens", "effort": "reasoning_effort"})
+_FIELDS = MappingProxyType(
+    {"max_output_tokens": "max_tokens", "effort": "reasoning_effort", "strict": "strict"}  # strict is always said
+)
 
 
 class ResponsesWire:

@@ -105,9 +105,9 @@ class TaskDecoder:
             MalformedResponse: it holds a tool call in a form that is not known.
         """
         message = self._message(item)
-        warnings = [*self._warnings]
-        if raw is not item and errors_of(raw):
-            warnings.append(f"{self._gateway} sent errors beside the data: {self.error(raw)}")
+        beside = errors_of(raw) if raw is not item else []
+        told = [self.error({"errors": [entry]}) for entry in beside]
+        warnings = [f"{self._gateway} sent an error beside the data: {_in_short(error)}" for error in told]
         return ModelResponse(
             message=message,
             finish_reason=_finish(item, message),
@@ -116,7 +116,7 @@ class TaskDecoder:
             id=_text(item.get("taskUUID")),
             raw=raw,
             headers=self._headers,
-            warnings=tuple(warnings),
+            warnings=(*self._warnings, *warnings),
         )
 
     def feed(self, event: ServerSentEvent) -> list[TextDelta | ReasoningDelta]:
@@ -268,6 +268,10 @@ def _usage(item: Mapping[str, Any]) -> Usage:
     if cached is not None:
         counted.setdefault("cached_tokens", cached)
     return replace(decode_usage(counted), raw=raw)
+
+
+def _in_short(error: GatewayError) -> str:
+    return ": ".join(filter(None, (error.code, error.provider_message))) or str(error)
 
 
 def _object(value: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ from agentkit.messages import (
     UserMessage,
 )
 from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
+from agentkit.providers.checks import check_function
 from agentkit.providers.tool_choice import tool_choice_kind
 
 ToolsPlace: TypeAlias = Literal["task", "settings"]
@@ -201,7 +202,7 @@ def _encode_format(asked: ResponseFormat, profile: Profile) -> dict[str, Any]:
 def _encode_tools(request: ModelRequest, profile: Profile) -> dict[str, Any]:
     if not request.tools:
         return {}
-    encoded: dict[str, Any] = {"tools": [_encode_tool(tool) for tool in request.tools]}
+    encoded: dict[str, Any] = {"tools": [_encode_tool(tool, profile) for tool in request.tools]}
     kind = tool_choice_kind(request, profile)
     if kind is not None:
         named = {"name": request.tool_choice} if kind == "named" else {}
@@ -209,7 +210,8 @@ def _encode_tools(request: ModelRequest, profile: Profile) -> dict[str, Any]:
     return encoded
 
 
-def _encode_tool(tool: ToolDefinition) -> dict[str, Any]:
+def _encode_tool(tool: ToolDefinition, profile: Profile) -> dict[str, Any]:
+    check_function(tool, profile)
     described = {"description": tool.description} if tool.description else {}
     return {"type": "function", "name": tool.name, **described, "schema": tool.parameters}
 

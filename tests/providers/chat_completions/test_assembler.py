@@ -1,14 +1,22 @@
 """Habits of servers beyond the wire samples: how one answer is put together from what comes."""
 
+import itertools
 import json
-from collections.abc import Sequence
+import sys
+import tracemalloc
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from agentkit import _json
 from agentkit.errors import GatewayError, MalformedResponse, Overloaded, ServerError, StreamTruncated
 from agentkit.messages import AssistantMessage, ReasoningPart, TextPart
 from agentkit.models import ArgumentsDelta, ModelResponse, Profile, ReasoningDelta, TextDelta
+from agentkit.providers.arguments import is_complete
+from agentkit.providers.chat_completions.brackets import Brackets
 from agentkit.providers.chat_completions.decode import Decoder, Delta
 from agentkit.providers.usage import decode_usage
 from agentkit.transport import ServerSentEvent
@@ -403,3 +411,162 @@ def test_numbers_of_usage_that_are_none_are_zero(raw: Any, expected: tuple[int, 
     usage = decode_usage(raw)
 
     assert (usage.input_tokens, usage.output_tokens, usage.total_tokens, usage.cost_usd) == expected
+
+
+Shape = Callable[[int, int], dict[str, Any]]
+
+
+def part_of_arguments(number: int, total: int) -> str:
+    """A piece of one object, which looks at the end of each piece as if the object might be over."""
+    return '{"text":"' if number == 0 else '"}' if number == total - 1 else r"{\"word\":1}"
+
+
+LONG: list[Any] = [
+    pytest.param(lambda number, total: {"content": "word "}, id="text"),
+    pytest.param(lambda number, total: {"content": "\n"}, id="blank lines before the text"),
+    pytest.param(lambda number, total: {"content": "a < b " if number else "<think>"}, id="think tags"),
+    pytest.param(
+        lambda number, total: {"reasoning_details": [{"type": "reasoning.text", "index": 0, "text": "word "}]},
+        id="reasoning details",
+    ),
+    pytest.param(
+        lambda number, total: piece(part_of_arguments(number, total), index=0, name="a"), id="the name with each piece"
+    ),
+    pytest.param(
+        lambda number, total: piece(
+            part_of_arguments(number, total), index=0, id=f"id{number:06}", **({} if number else {"name": "a"})
+        ),
+        id="an id with each piece",
+    ),
+    pytest.param(lambda number, total: piece({"x": number}, index=0, name="a"), id="arguments as objects"),
+    pytest.param(lambda number, total: piece('{"x":1}', index=number, name="a"), id="many calls"),
+    pytest.param(
+        lambda number, total: piece(f'{{"x":{number:06}}}' if number else "[", index=0, name="a"), id="glued calls"
+    ),
+]
+
+
+def work_of(shape: Shape, total: int, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """What `total` deltas cost: calls made, of Python and C functions, and characters that went through a parser."""
+    calls = parsed = 0
+
+    def count_calls(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    loads = _json.loads
+
+    def counting(data: str | bytes | bytearray) -> Any:
+        nonlocal parsed
+        parsed += len(data)
+        return loads(data)
+
+    events = [event(chunk(shape(number, total))) for number in range(total)] + [event(chunk({}, "stop"))]
+    decoder = Decoder(Profile(), ["a"], {})
+    with monkeypatch.context() as patch:
+        patch.setattr(_json, "loads", counting)
+        previous = sys.getprofile()
+        sys.setprofile(count_calls)
+        try:
+            for item in events:
+                decoder.feed(item)
+            decoder.close()
+        finally:
+            sys.setprofile(previous)
+    return calls, parsed
+
+
+@pytest.mark.parametrize("shape", LONG)
+def test_ten_times_the_deltas_are_ten_times_the_work(shape: Shape, monkeypatch: pytest.MonkeyPatch) -> None:
+    work_of(shape, 10, monkeypatch)  # the first parse loads the parser
+    short, long = work_of(shape, 200, monkeypatch), work_of(shape, 2000, monkeypatch)
+
+    assert long == pytest.approx((10 * short[0], 10 * short[1]), rel=0.05)
+
+
+FILLER = "x" * 1000
+GROWING: list[Any] = [
+    pytest.param(lambda number: {"content": FILLER}, id="text"),
+    pytest.param(lambda number: {"content": " " * 1000}, id="blanks before the text"),
+    pytest.param(lambda number: {"content": FILLER if number else "<think>"}, id="think tags"),
+    pytest.param(lambda number: {"reasoning_content": FILLER}, id="reasoning"),
+    pytest.param(
+        lambda number: {"reasoning_details": [{"type": "reasoning.text", "index": 0, "text": FILLER}]},
+        id="reasoning details",
+    ),
+    pytest.param(lambda number: piece(FILLER if number else '{"x":"', index=0, name="a"), id="arguments"),
+    pytest.param(
+        lambda number: piece(FILLER + "}" if number else '{"x":"', index=0, id=f"id{number}", name="a" * (number == 0)),
+        id="arguments with an id for each piece",
+    ),
+    pytest.param(lambda number: piece(None, index=0, name=f"{FILLER}{number}"), id="a name"),
+]
+
+
+@pytest.mark.parametrize("delta_of", GROWING)
+def test_what_has_come_is_not_copied_for_the_next_delta(delta_of: Callable[[int], dict[str, Any]]) -> None:
+    decoder = Decoder(Profile(), ["a"], {})
+    for number in range(2000):  # two million characters
+        decoder.feed(event(chunk(delta_of(number))))
+    last = event(chunk(delta_of(2000)))
+
+    tracemalloc.start()
+    decoder.feed(last)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 100_000
+
+
+_JSONISH = st.text(st.sampled_from('{}[]"\\ \n:,a1'), max_size=12)
+_OBJECTS = st.recursive(
+    st.sampled_from(['{"a":1}', "{}", '{"}":"{"}', '{"a":"\\\\"}', '{"a":"\\"}"}', '{"a":[{}]}']),
+    lambda inner: inner.map(lambda text: f' {{"x": {text}}}\n'),
+)
+
+
+@given(st.lists(_JSONISH | _OBJECTS, max_size=6), st.lists(st.integers(0, 60), max_size=6) | st.none())
+@example(['{"a":"\\\\\\"}"}'], None)
+def test_whether_arguments_are_complete_is_known_at_each_piece(texts: list[str], cuts: list[int] | None) -> None:
+    text = "".join(texts)
+    edges = [0, *(cut for cut in range(len(text)) if cuts is None or cut in cuts), len(text)]
+    pieces: list[str] = []
+    brackets = Brackets(pieces)
+    for start, end in itertools.pairwise(edges):
+        pieces.append(text[start:end])
+        assert brackets.closed() == is_complete(text[:end])
+
+
+def test_a_number_too_large_for_json_is_the_models_mistake_in_arguments_and_left_out_elsewhere() -> None:
+    delta = {
+        **piece(None, index=0, name="a"),
+        "reasoning_details": [{"index": 0, "n": 7}],
+    }
+    text = json.dumps(chunk(delta)).replace('"name": "a"', '"name": "a", "arguments": [1e400]').replace("7", "1e400")
+    decoder = Decoder(Profile(), ["a"], {})
+    decoder.feed(event(text.encode()))
+    decoder.feed(event(chunk({}, "stop")))
+    response = decoder.close()
+
+    call = response.message.tool_calls[0]
+    assert (call.arguments, call.arguments_text) == (None, "[inf]")
+    assert str(call.problem).startswith("the arguments are not JSON: ")
+    assert response.message.extra == {}
+    assert response.warnings == ("reasoning_details cannot be sent back and was left out",)
+
+
+def test_reasoning_that_comes_in_a_field_after_held_text_does_not_change_the_order_of_the_text() -> None:
+    decoder = Decoder(Profile(), [], {})
+    deltas = [{"content": "\n<th"}, {"reasoning_content": "Hm."}, {"content": "e end"}]
+
+    given_out = [delta for item in deltas for delta in decoder.feed(event(chunk(item)))]
+
+    assert given_out == [TextDelta("\n<th"), ReasoningDelta("Hm."), TextDelta("e end")]
+    assert streamed(*deltas).message.text == "\n<the end"
+
+
+def test_pieces_of_reasoning_details_keep_the_servers_order_of_fields() -> None:
+    first = {"type": "reasoning.text", "text": "Th", "index": 0, "format": "f"}
+    message = streamed({"reasoning_details": [first]}, {"reasoning_details": [{**first, "text": "ink"}]}).message
+
+    assert json.dumps(message.extra["reasoning_details"]) == json.dumps([{**first, "text": "Think"}])

@@ -51,6 +51,7 @@ JSONS = (
     ),
     *("[]", "{}", "[null]", "[[]]", "[{}]", '[{"a":1}]', '{"a":{"b":[1]}}', '{"error":"x"}', '"[DONE]"'),
     *("[" * DEEP + "]" * DEEP, '{"a":' * DEEP + "1" + "}" * DEEP),
+    *("[" * 600 + "]" * 600, '{"error":' * 600 + '"\\ud800"' + "}" * 600),
     *("[" * 280 + "]" * 280, '{"a":' * 280 + '"\\ud800"' + "}" * 280),
 )
 
@@ -182,7 +183,7 @@ CUTS = st.lists(NUMBER, max_size=8)
 
 
 @given(st.sampled_from(STREAMS), EDITS, CUTS)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_damaged_stream_is_an_answer_or_an_error_wherever_it_is_cut(
     stream: bytes, edits: list[Edit], cuts: list[int]
 ) -> None:
@@ -190,7 +191,7 @@ def test_a_damaged_stream_is_an_answer_or_an_error_wherever_it_is_cut(
 
 
 @given(st.sampled_from(ALL), EDITS)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_damaged_body_is_an_answer_or_an_error(body: bytes, edits: list[Edit]) -> None:
     check(plain(damaged(body, edits)))
 
@@ -213,7 +214,7 @@ def test_the_events_of_a_damaged_stream_are_the_same_wherever_it_is_cut(
 @pytest.mark.parametrize("odd", range(len(JSONS)))
 def test_each_odd_value_at_each_place_of_each_sample_is_an_answer_or_an_error(odd: int) -> None:
     for sample in SAMPLES:
-        for chunk in sample.chunks[:3]:
+        for chunk in sample.chunks[:2]:
             body = chunk.removeprefix(b"data: ").strip()
             try:
                 count = len(list(places_in(json.loads(body))))
@@ -228,7 +229,12 @@ def test_each_odd_value_at_each_place_of_each_sample_is_an_answer_or_an_error(od
 def sent(body: bytes, cuts: Sequence[int], way: int) -> Raw:
     """`body` as a server may send it: in chunks, with its length, with a wrong one, or broken off."""
     kind = "text/event-stream" if b"data:" in body else "application/json"
-    lengths = ({}, {"content-length": str(len(body))}, {"content-length": str(len(body) + 7)}, {})
+    lengths: tuple[dict[str, str], ...] = (
+        {},
+        {"content-length": str(len(body))},
+        {"content-length": str(len(body) + 7)},
+        {},
+    )
     pieces = tuple(piece for piece in cut(body, cuts) if piece)
     return Raw(pieces, headers={"content-type": kind, **lengths[way % 4]}, close=way % 4 > 1)
 

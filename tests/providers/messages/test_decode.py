@@ -62,6 +62,7 @@ ANSWERS = {
     "redacted": body(REDACTED, THOUGHT, CALL, stop="tool_use"),
     "thinking that is not shown": body({**THOUGHT, "thinking": ""}, TEXT),
     "unsigned thinking": body({"type": "thinking", "thinking": "Hm."}, TEXT),
+    "thinking with an empty signature": body({"type": "thinking", "thinking": "Hm.", "signature": ""}, TEXT),
     "the server's own tools": body(text("I search."), SEARCH, FOUND, CITED),
     "several texts": body(TEXT, text(""), TEXT),
     "a caller": body({**CALL, "caller": {"type": "direct"}}, stop="tool_use"),
@@ -147,7 +148,7 @@ def test_an_answer_goes_back_as_it_came(answer: dict[str, Any]) -> None:
     message = streamed(events(answer)).message
     again = History.from_json(History([message]).to_json())
     cut = answer["content"][:-1] if answer["stop_reason"] == "max_tokens" else answer["content"]
-    unsigned = [block for block in cut if block["type"] == "thinking" and "signature" not in block]
+    unsigned = [block for block in cut if block["type"] == "thinking" and not block.get("signature")]
     expected = [block for block in cut if block != text("") and block not in unsigned]
 
     if answer.get("stop_details"):
@@ -262,6 +263,12 @@ def test_what_was_written_to_the_cache_alone_stands_beside_the_input_too() -> No
     usage = decode_usage({"input_tokens": 5, "output_tokens": 1, "cache_creation_input_tokens": 90})
 
     assert (usage.input_tokens, usage.cache_write_tokens, usage.total_tokens) == (95, 90, 96)
+
+
+def test_thinking_is_counted_inside_of_the_output() -> None:
+    usage = decode_usage({**USAGE, "output_tokens_details": {"thinking_tokens": 9}})
+
+    assert (usage.output_tokens, usage.reasoning_tokens) == (15, 9)
 
 
 def test_an_answer_without_usage_reports_none() -> None:
@@ -475,6 +482,14 @@ def test_a_prompt_that_is_too_long_is_a_context_overflow() -> None:
     said = failure("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum")
 
     assert type(error_from_response(400, {}, json.dumps(said).encode(), gateway="g")) is ContextOverflow
+
+
+def test_a_spend_limit_is_a_quota_and_no_reason_to_wait() -> None:
+    said = failure("rate_limit_error")
+    said["error"]["details"] = {"error_code": "enforced_spend_limit_reached"}
+    error = error_from_response(429, {}, json.dumps(said).encode(), gateway="g")
+
+    assert (type(error), error.code, error.retryable) == (QuotaExhausted, "enforced_spend_limit_reached", False)
 
 
 def test_the_rate_limit_headers_of_the_vendor_are_kept() -> None:

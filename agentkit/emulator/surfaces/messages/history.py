@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from agentkit._json import dumps
 from agentkit.emulator.surfaces.messages.blocks import cached, part, parts, text_of, words
 from agentkit.emulator.surfaces.messages.signature import signed
 from agentkit.emulator.surfaces.node import Node
+
+THOUGHT = "_t"
+"""How the id of a call ends that came after a thinking block, so that a client that loses the block can be told."""
 
 _ID = re.compile(r"[a-zA-Z0-9_-]+", re.ASCII)
 _HEARD = ("text", "image", "document", "tool_result")
@@ -36,10 +39,10 @@ def messages(root: Node, *, thinking: bool) -> list[dict[str, Any]]:
             made += _user(message, calls)
             calls = {}
             continue
-        _unanswered(calls, [])
+        _unanswered(calls, ())
         calls = _calls(message, seen)
         made += _assistant(message, calls, thinking=thinking)
-    _unanswered(calls, [])
+    _unanswered(calls, ())
     if given[-1].value["role"] == "assistant":
         raise root.need("messages").says("the conversation must end with a user message; prefill is not supported")
     return made
@@ -63,35 +66,34 @@ def _plain(made: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
 
 def _user(message: Node, calls: Mapping[str, Node]) -> list[dict[str, Any]]:
     blocks = _blocks(message)
-    kinds = [block.kind(*_HEARD) for block in blocks]
-    count = kinds.count("tool_result")
-    results, others = blocks[:count], blocks[count:]
-    late = next((block for block, kind in zip(others, kinds[count:], strict=True) if kind == "tool_result"), None)
-    if late is not None and calls:
-        raise late.says("`tool_result` blocks must come first in the content, before any text")
-    answers: dict[str, tuple[str, list[dict[str, Any]]]] = {}
-    for block in blocks if late is not None else results:
-        if block.value["type"] == "tool_result":
-            used = _result_id(block, calls, answers)
-            answers[used] = _result(block)
+    answers = _answers(blocks, calls)
     _unanswered(calls, answers)
-    made: list[dict[str, Any]] = [
-        {"role": "tool", "tool_call_id": used, "content": answers[used][0]} for used in calls if used in answers
-    ]
+    made: list[dict[str, Any]] = [{"role": "tool", "tool_call_id": used, "content": answers[used][0]} for used in calls]
     said = [image for used in calls for image in answers[used][1]]
-    said += [part(block) for block in others] if blocks else parts(message.need("content"))
+    if blocks:
+        said += [part(block) for block in blocks if block.value["type"] != "tool_result"]
+    else:
+        said += parts(message.need("content"))
     return [*made, {"role": "user", "content": _plain(said)}] if said else made
 
 
-def _result_id(block: Node, calls: Mapping[str, Node], answers: Mapping[str, object]) -> str:
-    used: str = block.need("tool_use_id").filled()
-    if used not in calls:
-        text = f"unexpected `tool_use_id` found in `tool_result` blocks: {used}. Each `tool_result` block must have a"
-        raise block.says(f"{text} corresponding `tool_use` block in the previous message.")
-    if used in answers:
-        text = f"each tool_use must have a single result. Found multiple `tool_result` blocks with id: {used}"
-        raise block.says(text)
-    return used
+def _answers(blocks: Sequence[Node], calls: Mapping[str, Node]) -> dict[str, tuple[str, list[dict[str, Any]]]]:
+    """The text and the images of each result, by the id of its call."""
+    answers: dict[str, tuple[str, list[dict[str, Any]]]] = {}
+    for index, block in enumerate(blocks):
+        if block.kind(*_HEARD) != "tool_result":
+            continue
+        used = block.need("tool_use_id").filled()
+        if used not in calls:
+            text = f"unexpected `tool_use_id` found in `tool_result` blocks: {used}. Each `tool_result` block must"
+            raise block.says(f"{text} have a corresponding `tool_use` block in the previous message.")
+        if used in answers:
+            text = f"each tool_use must have a single result. Found multiple `tool_result` blocks with id: {used}"
+            raise block.says(text)
+        if len(answers) < index:
+            raise block.says("`tool_result` blocks must come first in the content, before any text")
+        answers[used] = _result(block)
+    return answers
 
 
 def _result(block: Node) -> tuple[str, list[dict[str, Any]]]:
@@ -111,7 +113,7 @@ def _result(block: Node) -> tuple[str, list[dict[str, Any]]]:
     return (f"Error: {text}" if failed else text), images
 
 
-def _unanswered(calls: Mapping[str, Node], answers: Mapping[str, object] | list[str]) -> None:
+def _unanswered(calls: Mapping[str, Node], answers: Container[str]) -> None:
     missing = [used for used in calls if used not in answers]
     if missing:
         message = calls[missing[0]]
@@ -163,10 +165,6 @@ def _assistant(message: Node, calls: Mapping[str, Node], *, thinking: bool) -> l
     if made:
         answer["tool_calls"] = made
     return [answer] if texts or made else []
-
-
-THOUGHT = "_t"
-"""How the id of a call ends that came after a thinking block, so that a client that loses the block can be told."""
 
 
 def _call(block: Node) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from agentkit.emulator.surface import Invalid
 from agentkit.emulator.surfaces.node import Node
 from agentkit.emulator.surfaces.responses.computer import NAME, arguments_of, screenshot
 from agentkit.emulator.surfaces.responses.content import heard, result, said
@@ -21,6 +23,8 @@ _KINDS = (
     "computer_call",
     "computer_call_output",
 )
+_PREFIXES: Mapping[str, str] = {"message": "msg", "function_call": "fc", "reasoning": "rs", "computer_call": "cu"}
+_LONGEST = 64  # characters of an id
 _PAIRED = re.compile(r"_(?P<response>[0-9a-f]{16})_(?P<place>\d+)r")  # the id of an item that had reasoning before it
 
 
@@ -61,6 +65,9 @@ def _identity(item: Node, before: Node | None, seen: set[str]) -> None:
     if not (given := item.maybe("id")):
         return
     made = given.filled()
+    prefix = _PREFIXES.get(kind, "")
+    if not made.startswith(prefix) or len(made) > _LONGEST:
+        raise given.wrong(f"an ID that begins with '{prefix}' and has at most {_LONGEST} characters")
     if made in seen:
         raise given.invalid(f"Duplicate item found with id {made}. Remove duplicate items from your input.")
     seen.add(made)
@@ -70,7 +77,7 @@ def _identity(item: Node, before: Node | None, seen: set[str]) -> None:
         raise item.invalid(text)
 
 
-def _alone(item: Node) -> Exception:
+def _alone(item: Node) -> Invalid:
     made = item.need("id").filled()
     return item.invalid(f"Item '{made}' of type 'reasoning' was provided without its required following item.")
 
@@ -100,6 +107,8 @@ def _message(turns: Turns, item: Node) -> None:
     role = item.need("role").one_of(*_ROLES)
     if role == "assistant":
         item.only("type", "role", "content", "id", "status", "phase")
+        if phase := item.maybe("phase"):
+            phase.one_of("commentary", "final_answer")
         turns.says(*said(item.need("content")))
         return
     item.only("type", "role", "content", "id", "status")

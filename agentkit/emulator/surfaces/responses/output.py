@@ -111,10 +111,11 @@ def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
         return dict(usage)
     heard, said = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
     written = {"cache_write_tokens": heard.get("cache_write_tokens", 0)}
+    output = usage.get("completion_tokens", 0)
     return {
         "input_tokens": usage["prompt_tokens"],
         "input_tokens_details": {"cached_tokens": heard.get("cached_tokens", 0), **written},
-        "output_tokens": usage["completion_tokens"],
+        "output_tokens": output,
         "output_tokens_details": {"reasoning_tokens": said.get("reasoning_tokens", 0)},
-        "total_tokens": usage["total_tokens"],
+        "total_tokens": usage.get("total_tokens", usage["prompt_tokens"] + output),
     }

@@ -7,6 +7,8 @@ from typing import Any
 
 from agentkit.emulator.surfaces.node import Node
 
+_LONGEST = 64  # characters of a call's id
+
 
 @dataclass(slots=True)
 class _Said:
@@ -62,6 +64,8 @@ class Turns:
         if self._results:
             self._settle()
         call = item.need("call_id").filled()
+        if len(call) > _LONGEST:
+            raise item.need("call_id").wrong(f"a string of at most {_LONGEST} characters")
         if call in self._open or call in self._answered:
             raise item.need("call_id").says(f"another call has the id {call!r} too.")
         self._open[call] = (kind, item)
