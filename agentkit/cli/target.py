@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from agentkit.errors import ConfigurationError, MissingKey
 from agentkit.providers import GATEWAYS, LearnedProfiles, ProviderModel
 from agentkit.providers.gateways import gateway_named
-from agentkit.providers.registry import MODELS
+from agentkit.providers.registry import model_class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Target:
             raise AssertionError("the embedded gateway makes its own model")
         named = _taken_apart(self.model, other_server=self.base_url is not None)
         surface = gateway_named(named.gateway).surface if named.gateway is not None else "chat_completions"
-        return MODELS[surface](
+        return model_class(surface)(
             named.model, base_url=self.base_url, gateway=named.gateway, api_key=self._key(), learned=learned
         )
 

@@ -147,8 +147,10 @@ def _ranges(value: Any) -> Mapping[str, Range]:
 
 
 def _price(value: Any) -> Price:
-    dated = {"as_of": datetime.date.fromisoformat(value["as_of"])} if "as_of" in value else {}
-    return Price(**{**value, **dated})
+    said: dict[str, Any] = dict(value)
+    if "as_of" in said:
+        said["as_of"] = datetime.date.fromisoformat(said["as_of"])
+    return Price(**said)
 
 
 _READERS: Mapping[str, Any] = {

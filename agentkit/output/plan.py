@@ -36,28 +36,30 @@ def plan(
     """
     if declared is None:
         return Plan(None)
-    if mode is None:
-        modes = profile.output_modes
-        if beside_tools and not profile.format_with_tools:
-            modes = tuple(each for each in modes if each in ("tool", "prompt")) or ("prompt",)
-        mode = modes[0]
-    elif mode not in profile.output_modes:
+    if mode is not None and mode not in profile.output_modes:
         raise ConfigurationError(
             f"output_mode={mode!r} is not taken by {profile.gateway}; it takes: {', '.join(profile.output_modes)}"
         )
-    match mode:
+    chosen = mode or _best(profile, beside_tools=beside_tools)
+    match chosen:
         case "json_schema":
             strict = declared.strict if profile.strict else None
             schema = strict if strict is not None else declared.schema
-            return Plan(mode, ResponseFormat("json_schema", declared.name, schema, strict=strict is not None))
+            return Plan(chosen, ResponseFormat("json_schema", declared.name, schema, strict=strict is not None))
         case "json_object":
-            return Plan(mode, ResponseFormat("json_object"), _told(declared))
+            return Plan(chosen, ResponseFormat("json_object"), _told(declared))
         case "prompt":
-            return Plan(mode, None, _told(declared))
+            return Plan(chosen, None, _told(declared))
         case "tool":
             text = declared.description or "Give the final answer."
             told = f"When you have the answer, call the tool {OUTPUT_TOOL} with it; do not answer in text."
-            return Plan(mode, None, told, ToolDefinition(OUTPUT_TOOL, text, declared.schema))
+            return Plan(chosen, None, told, ToolDefinition(OUTPUT_TOOL, text, declared.schema))
+
+
+def _best(profile: Profile, *, beside_tools: bool) -> OutputMode:
+    if beside_tools and not profile.format_with_tools:
+        return "tool" if "tool" in profile.output_modes else "prompt"
+    return profile.output_modes[0]
 
 
 def _told(declared: Declared) -> str:

@@ -309,22 +309,22 @@ class ProviderModel(Respond):
         seen.append(profile)
         if not isinstance(error, BadRequest) or len(seen) > _MAX_LESSONS:
             return None
-        known = self.profile
-        if known not in seen:  # another run has learned in the meantime
-            return "what another run has learned"
         found = lesson(error, Sent(request, profile, wire.fields, wire.tool_choice(request), stream), seen)
         if found is None:
             if request.tools and refuses_tools(error):
                 error.args = (f"{error} The tools were not left out: use a model or channel that takes them.",)
             return None
-        self._learn(found, error)
-        return None if found.replan else found.text
+        known = self._learn(found, profile, error)
+        return None if found.replan or known in seen else found.text
 
-    def _learn(self, found: Lesson, error: GatewayError) -> None:
+    def _learn(self, found: Lesson, sent: Profile, error: GatewayError) -> Profile:
+        """What is known now, with what other runs have learned in the meantime."""
         telemetry.emit("warning", "negotiated", model=self.name, text=found.text, status=error.status)
-        self._learned.put(self.surface, self.base_url, self.model, self._declared, found.profile)
         if found.replan:
             error.learned = found.text
+        return self._learned.put(
+            self.surface, self.base_url, self.model, self._declared, before=sent, after=found.profile
+        )
 
     def _wait(self, error: GatewayError, number: int, deadline: float | None, *, shown: bool) -> float | None:
         if shown and not self._retry.after_output:

@@ -24,29 +24,30 @@ from agentkit.models import (
 )
 from agentkit.providers.complaint import Complaint
 
-_NEGOTIABLE = (None, 400, 404, 422)
+_NEGOTIABLE = (None, 400, 404, 405, 422)
 _SETTINGS = (
     "temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed", "logprobs", "top_logprobs",
     "logit_bias", "parallel_tool_calls", "prediction", "verbosity", "service_tier", "prompt_cache_key", "user",
     "reasoning_effort", "max_tokens",
 )  # fmt: skip
+_OTHER_NAMES: Mapping[str, tuple[str, ...]] = {  # of the APIs that gateways translate to
+    "stop": ("stop_sequences",),
+    "reasoning_effort": ("effort",),
+    "presence_penalty": ("penalty",),
+    "frequency_penalty": ("penalty",),
+}
+_TOGETHER: Mapping[str, tuple[str, ...]] = {"logprobs": ("top_logprobs",)}  # which means nothing without the first
+_CONVERSATION = ("messages", "input", "tools")
 _MESSAGE_FIELDS = frozenset(
-    {
-        "role",
-        "content",
-        "tool_calls",
-        "tool_call_id",
-        "name",
-        "function",
-        "id",
-        "type",
-        "arguments",
-        "text",
-        "image_url",
-    }
+    "role content tool_calls tool_call_id name function id type arguments text image_url".split()
 )
-_ONE_SYSTEM = re.compile(r"beginning|first|only one|multiple|more than one|single|alternate|leading")
-_ID_LENGTH = re.compile(r"(?:length (?:of|is)|exactly|maximum length|at most|up to|longer than)\D{0,12}(\d{1,3})", re.I)
+_ROLES = ("system", "developer", "user", "assistant", "tool")
+_ONE_SYSTEM = re.compile(r"beginning|first|only (one|a single)|multiple|more than one|single|alternate|leading")
+_ID_LENGTH = re.compile(r"(?:length(?: of| is)?|exactly|at most|up to|longer than)\D{0,12}(\d{1,3})", re.I)
+_ID_PATTERN = re.compile(r"pattern|regular expression", re.I)
+_PLAIN_ID = 24  # letters and digits of an id for a server that tells a pattern and no length
+_MISSING = re.compile(r"must be (passed|sent)|is missing|is required")
+_NO_SUCH_TOOL = re.compile(r"not (found|exist)|n't exist|no such|undefined")
 # Responses: a server that stores no answers knows no reasoning by its id, and no item that belongs to it.
 _LOST_ITEM = re.compile(r"item with id \S+ not found|item \S+ of type \S+ was provided without its required")
 
@@ -89,7 +90,7 @@ def lesson(error: GatewayError, sent: Sent, seen: Sequence[Profile]) -> Lesson |
     """The first change that answers the refusal; None when there is none. Profiles in `seen` were tried already."""
     if not isinstance(error, BadRequest) or error.status not in _NEGOTIABLE:
         return None
-    complaint = Complaint(error)
+    complaint = Complaint(error, _texts(sent.request))
     # A text that is too long may be the id of a call.
     for rule in (_fixed_ids,) if isinstance(error, ContextOverflow) else _RULES:
         found = rule(complaint, sent)
@@ -143,10 +144,10 @@ def _nearest(wanted: ReasoningEffort, taken: Sequence[ReasoningEffort]) -> Reaso
 
 def _rename_limit(complaint: Complaint, sent: Sent) -> Lesson | None:
     field = sent.profile.max_tokens_field
-    if sent.request.settings.max_tokens is None or not complaint.names(field) or not complaint.refuses:
+    if sent.request.settings.max_tokens is None or not complaint.refuses_field(field):
         return None
     other: TokenField = "max_completion_tokens" if field == "max_tokens" else "max_tokens"
-    if sent.fields.get(field) != "max_tokens" or (complaint.about_value and not complaint.says(other)):
+    if sent.fields.get(field) != "max_tokens":
         return None
     return Lesson(replace(sent.profile, max_tokens_field=other), f"{field} goes out as {other}")
 
@@ -180,9 +181,10 @@ def _step_down_format(complaint: Complaint, sent: Sent) -> Lesson | None:
     output = sent.request.response_format
     if output is None:
         return None
-    words = ("response_format", "response format", "json_schema", "json_object", "output_config", "structured output",
-             "structured outputs", "json mode", "guided_json", "text.format")  # fmt: skip
-    named = complaint.has("response_format", "json_schema", "output_config", "output_format", "format")
+    words = ("response_format", "json_schema", "json_object", "output_config", "structured_output", "json_mode",
+             "structured_outputs", "guided_json", "text.format", "response_mime_type", "response_schema")  # fmt: skip
+    fields = ("response_format", "json_schema", "output_config", "output_format", "format", "response_schema")
+    named = complaint.has(*fields) and not any(path[0] in _CONVERSATION for path in complaint.paths)
     refused = complaint.refuses or "must be" in complaint.words
     if not named and (complaint.paths or not refused or not complaint.says(*words)):
         return None
@@ -198,9 +200,9 @@ def _without_mode(profile: Profile, mode: OutputMode) -> Lesson | None:
 
 def _other_tool_choice(complaint: Complaint, sent: Sent) -> Lesson | None:
     kind = sent.tool_choice
-    if kind is None or not (
-        complaint.has("tool_choice") or (not complaint.paths and complaint.says("tool_choice", "toolchoice"))
-    ):
+    if kind is None or not complaint.names("tool_choice") or _NO_SUCH_TOOL.search(complaint.words):
+        return None
+    if "requires --" in complaint.words:  # an option that whoever runs the server has to set
         return None
     left = sent.profile.tool_choices - {kind}
     return Lesson(replace(sent.profile, tool_choices=left), f"tool_choice {kind} is not sent")
@@ -218,7 +220,7 @@ def _effort_with_tools(complaint: Complaint, sent: Sent) -> Lesson | None:
 
 def _other_effort(complaint: Complaint, sent: Sent) -> Lesson | None:
     effort = sent.request.settings.reasoning_effort
-    if effort is None or not complaint.names(*sent.wire_names("reasoning_effort")):
+    if effort is None or not complaint.names(*sent.wire_names("reasoning_effort"), "reasoning"):
         return None
     named = [level for level in ALL_EFFORTS if level in complaint.quoted(ALL_EFFORTS) and level != effort]
     taken = tuple(level for level in named if level in sent.profile.efforts)
@@ -231,10 +233,14 @@ def _other_role(complaint: Complaint, sent: Sent) -> Lesson | None:
     role = sent.profile.system_role
     if not _system_messages(sent.request) or role == "user":
         return None
-    if not (complaint.names("role", "roles") and complaint.says(role)) or not complaint.refuses:
+    if not complaint.names("role", "roles") or not (complaint.refuses or "should be" in complaint.words):
+        return None
+    # A server that knows no "developer" may say no more than that it does not know a role.
+    unnamed = role == "developer" and not complaint.says(*_ROLES)
+    if not (complaint.says(role) or complaint.has(role) or unnamed):
         return None
     other: SystemRole = "developer" if role == "system" else "user"
-    if role == "developer" and complaint.quoted(("system",)):
+    if role == "developer" and (unnamed or re.search(r"\bsystem\b", complaint.words)):
         other = "system"
     return Lesson(replace(sent.profile, system_role=other), f"instructions go out with the role {other}")
 
@@ -242,11 +248,7 @@ def _other_role(complaint: Complaint, sent: Sent) -> Lesson | None:
 def _merge_system(complaint: Complaint, sent: Sent) -> Lesson | None:
     if sent.profile.merge_system or len(_system_messages(sent.request)) < 2:
         return None
-    if not complaint.says("system", "alternate", "system message", "system messages"):
-        return None
-    if not re.search(
-        r"beginning|first|only (one|a single)|multiple|more than one|single|alternate|leading", complaint.words
-    ):
+    if not complaint.says("system", "alternate") or not _ONE_SYSTEM.search(complaint.words):
         return None
     return Lesson(replace(sent.profile, merge_system=True), "system messages go out as one")
 
@@ -257,23 +259,29 @@ def _fixed_ids(complaint: Complaint, sent: Sent) -> Lesson | None:
     about_ids = complaint.has("tool_call_id") or bool(
         re.search(r"tool[ _]call[ _]?ids?\b|tool_calls\S*\.id\b|call[ _]id\b", complaint.words)
     )
-    length = _ID_LENGTH.search(complaint.words)
-    if not (about_ids or any(path[-1] == "id" for path in complaint.paths)) or length is None:
+    if not about_ids and not any(path[-1] == "id" for path in complaint.paths):
         return None
-    wanted = int(length[1])
+    length = _ID_LENGTH.search(complaint.words)
+    if length is None and not _ID_PATTERN.search(complaint.words):
+        return None
+    wanted = int(length[1]) if length is not None else _PLAIN_ID
     if wanted < 5:  # too few to keep calls apart
         return None
     return Lesson(replace(sent.profile, tool_id_length=wanted), f"ids of calls have {wanted} letters and digits")
 
 
 def _no_replay(complaint: Complaint, sent: Sent) -> Lesson | None:
-    if not sent.profile.replay_reasoning or not any(map(_has_vendor_fields, sent.request.messages)):
+    known = ("reasoning_content", "reasoning", "reasoning_details", "extra_content")
+    if not any(map(_has_vendor_fields, sent.request.messages)):
+        return None
+    if not sent.profile.replay_reasoning:
+        if complaint.says(*known) and _MISSING.search(complaint.words):
+            return Lesson(replace(sent.profile, replay_reasoning=True), "reasoning of earlier answers is sent back")
         return None
     fields = [path[-1] for path in complaint.paths if path[0] in ("messages", "input") and len(path) > 1]
     strange = [field for field in fields if field not in _MESSAGE_FIELDS and not field.isdigit()]
-    known = ("reasoning_content", "reasoning_details", "extra_content")
-    lost = bool(_LOST_ITEM.search(complaint.words))
-    if strange or lost or (complaint.refuses and not complaint.paths and complaint.says(*known)):
+    strange += [path[-1] for path in complaint.paths if len(path) == 1 and path[0] in known]
+    if complaint.refuses and (strange or (not complaint.paths and complaint.says(*known))):
         text = f"{', '.join(dict.fromkeys(strange)) or 'reasoning'} of earlier answers is not sent back"
         return Lesson(replace(sent.profile, replay_reasoning=False), text)
     return None
@@ -296,19 +304,35 @@ def _without_output_tool(complaint: Complaint, sent: Sent) -> Lesson | None:
 
 
 def _drop_setting(complaint: Complaint, sent: Sent) -> Lesson | None:
-    if complaint.about_value or not (complaint.paths or complaint.refuses):
+    if any(path[0] in _CONVERSATION and len(path) > 1 for path in complaint.paths):
         return None
-    named = [name for name in _given(sent.request.settings) if complaint.names(*sent.wire_names(name))]
+    named = [
+        name
+        for name in _given(sent.request.settings)
+        if complaint.refuses_field(*sent.wire_names(name), *_OTHER_NAMES.get(name, ()))
+    ]
     if not named:
         return None
     name = named[-1] if complaint.says("both") else named[0]
-    return Lesson(replace(sent.profile, dropped=sent.profile.dropped | {name}), f"{name} is left out")
+    gone = (name, *(other for other in _TOGETHER.get(name, ()) if other in _given(sent.request.settings)))
+    text = f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} left out"
+    return Lesson(replace(sent.profile, dropped=sent.profile.dropped.union(gone)), text)
 
 
 def _given(settings: ModelSettings) -> Iterator[str]:
     """Names of the settings that are set, and of the caller's extra fields."""
     yield from (name for name in _SETTINGS if getattr(settings, name) is not None)
     yield from settings.extra or ()
+
+
+def _texts(request: ModelRequest) -> Iterator[str]:
+    """The texts of the conversation, which an error may quote."""
+    yield request.instructions or ""
+    for message in request.messages:
+        yield message.text or ""
+        if isinstance(message, AssistantMessage):
+            yield message.reasoning or ""
+            yield from (call.arguments_text for call in message.tool_calls)
 
 
 def _system_messages(request: ModelRequest) -> list[str]:

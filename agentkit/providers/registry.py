@@ -2,28 +2,36 @@
 
 import functools
 from collections.abc import Mapping
-from types import MappingProxyType
+from typing import assert_never
 
 from agentkit.errors import ConfigurationError
 from agentkit.models import Model, Profile
 from agentkit.providers.chat_completions import ChatCompletionsModel
 from agentkit.providers.gateways import Surface, gateway_named
 from agentkit.providers.learned import LearnedProfiles, process_profiles
-from agentkit.providers.messages import MessagesModel
 from agentkit.providers.model import ProviderModel
-from agentkit.providers.responses import ResponsesModel
-from agentkit.providers.runware import RunwareModel
 from agentkit.tools import DaemonThreads
 
-MODELS: Mapping[Surface, type[ProviderModel]] = MappingProxyType(
-    {
-        "chat_completions": ChatCompletionsModel,
-        "responses": ResponsesModel,
-        "messages": MessagesModel,
-        "tasks": RunwareModel,
-    }
-)
-"""The class of each surface's models."""
+
+def model_class(surface: Surface) -> type[ProviderModel]:
+    """The class of a surface's models; wires other than Chat Completions are imported here, when they are wanted."""
+    match surface:
+        case "chat_completions":
+            return ChatCompletionsModel
+        case "responses":
+            from agentkit.providers.responses import ResponsesModel
+
+            return ResponsesModel
+        case "messages":
+            from agentkit.providers.messages import MessagesModel
+
+            return MessagesModel
+        case "tasks":
+            from agentkit.providers.runware import RunwareModel
+
+            return RunwareModel
+        case _:
+            assert_never(surface)
 
 
 class Registry:
@@ -65,7 +73,7 @@ class Registry:
                 f"{name!r} names no model: write '{prefix}:' and the model's id, as in '{prefix}:name'"
             )
         profile = self._profiles.get(name)
-        return MODELS[gateway.surface](model, gateway=gateway, profile=profile, learned=self._learned)
+        return model_class(gateway.surface)(model, gateway=gateway, profile=profile, learned=self._learned)
 
 
 @functools.cache

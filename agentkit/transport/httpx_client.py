@@ -26,6 +26,8 @@ from agentkit.transport.proxy import proxy_for
 
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30.0)
 
+_CLOCK = 0.05  # seconds by which two clocks may disagree
+
 
 class HttpxClient:
     """One event loop's connections, through httpx."""
@@ -44,7 +46,7 @@ class HttpxClient:
         self._routes: dict[str, _Route] = {}  # one for each endpoint; finding one's proxy reads the whole environment
 
     async def send(self, request: HttpRequest) -> "HttpxResponse":
-        if request.deadline is None:
+        if request.deadline is None or _is_kept(request.deadline):
             return await self._answered(request)
         with anyio.move_on_after(request.deadline - time.monotonic()):
             return await self._answered(request)
@@ -158,21 +160,23 @@ class HttpxResponse:
                 await self._owned.aclose()
 
     async def _chunks(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        ended = False
+        deadline, ended = self._request.deadline or math.inf, False
+        # Until `late` the read timeout comes before the deadline; after it, each wait needs a scope of its own.
+        late = math.inf if _is_kept(deadline) else deadline - self._request.timeout
         try:
-            if not self._is_late():
+            if time.monotonic() < late:
                 async for piece in pieces:
                     yield piece
-                    if self._is_late():
+                    if time.monotonic() > late:
                         break
                 else:
                     ended = True
             while not ended:
-                late = await self._next_in_time(pieces)
-                if late is None:
+                last = await _next_in_time(pieces, deadline)
+                if last is None:
                     ended = True
                 else:
-                    yield late
+                    yield last
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError) as error:
             raise StreamTruncated(f"the connection broke in the middle of the answer: {error}") from error
         except httpx.TimeoutException as error:
@@ -182,17 +186,6 @@ class HttpxResponse:
         finally:
             if not ended:
                 await self._unwind(pieces)
-
-    def _is_late(self) -> bool:
-        """Whether the deadline would come before the read timeout, which costs nothing to keep."""
-        deadline = self._request.deadline
-        return deadline is not None and deadline - time.monotonic() < self._request.timeout
-
-    async def _next_in_time(self, pieces: AsyncIterator[bytes]) -> bytes | None:
-        """The next piece, None at the end."""
-        with anyio.move_on_after((self._request.deadline or math.inf) - time.monotonic()):
-            return await anext(pieces, None)
-        raise GatewayTimeout("the deadline passed in the middle of the answer", retryable=False)
 
     async def _unwind(self, pieces: AsyncIterator[bytes]) -> None:
         """End a body that was not read to its end.
@@ -205,6 +198,19 @@ class HttpxResponse:
             with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
                 async for _ in pieces:
                     pass
+
+
+def _is_kept(deadline: float) -> bool:
+    """Whether a scope around the caller ends by then anyhow, as that of a run does."""
+    left = anyio.current_effective_deadline() - anyio.current_time()
+    return left <= deadline - time.monotonic() + _CLOCK
+
+
+async def _next_in_time(pieces: AsyncIterator[bytes], deadline: float) -> bytes | None:
+    """The next piece, None at the end."""
+    with anyio.move_on_after(deadline - time.monotonic()):
+        return await anext(pieces, None)
+    raise GatewayTimeout("the deadline passed in the middle of the answer", retryable=False)
 
 
 @dataclass(frozen=True, slots=True)

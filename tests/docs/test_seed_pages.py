@@ -17,10 +17,10 @@ from agentkit.errors import (
     QuotaExhausted,
     RateLimited,
 )
-from agentkit.messages import ImagePart, TextPart, UserMessage
-from agentkit.models import ModelRequest, ResponseFormat
+from agentkit.messages import AssistantMessage, ImagePart, TextPart, UserMessage
+from agentkit.models import ModelRequest, ModelResponse, ResponseFormat
 from agentkit.providers import ChatCompletionsModel
-from agentkit.usage import Price
+from agentkit.usage import Price, Usage
 
 pytestmark = pytest.mark.anyio
 HI = [UserMessage("Hi")]
@@ -118,9 +118,11 @@ async def test_a_value_outside_the_runware_page_is_refused(settings: dict[str, A
     assert wire.requests == []
 
 
-async def test_the_request_of_the_bytespike_page_goes_out_as_printed() -> None:
+@pytest.mark.parametrize(
+    "prompt", ["Extract the dollar amounts from this invoice.", "Extract amounts as JSON."], ids=["Request", "Examples"]
+)
+async def test_a_request_of_the_bytespike_page_goes_out_as_printed(prompt: str) -> None:
     wire = Wire()
-    prompt = "Extract the dollar amounts from this invoice."
     await wire.model(BYTESPIKE).respond(
         ModelRequest([UserMessage(prompt)], response_format=ResponseFormat("json_object"))
     )
@@ -132,16 +134,29 @@ async def test_the_request_of_the_bytespike_page_goes_out_as_printed() -> None:
             "response_format": {"type": "json_object"},
         }
     ]
-    assert str(wire.requests[0].url) == "https://llm.bytespike.ai/v1/chat/completions"
+    (request,) = wire.requests
+    assert str(request.url) == "https://llm.bytespike.ai/v1/chat/completions"
+    assert (request.headers["authorization"], request.headers["content-type"]) == (
+        "Bearer sk-page",
+        "application/json",
+    )
 
 
 async def test_the_answer_of_the_bytespike_page_is_read_as_printed() -> None:
-    response = await Wire().model(BYTESPIKE).respond(ModelRequest(HI))
-
-    usage = response.usage
-    assert (response.message.text, response.finish_reason) == ('{"amounts": [142.50, 89.00]}', "stop")
-    assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (87, 24, 111)
-    assert (response.id, response.model) == ("chatcmpl-…", "gpt-5-4-mini")
+    assert await Wire().model(BYTESPIKE).respond(ModelRequest(HI)) == ModelResponse(
+        AssistantMessage([TextPart('{"amounts": [142.50, 89.00]}', "tool")]),
+        "stop",
+        Usage(
+            input_tokens=87,
+            output_tokens=24,
+            total_tokens=111,
+            requests=1,
+            raw={"prompt_tokens": 87, "completion_tokens": 24, "total_tokens": 111},
+        ),
+        model="gpt-5-4-mini",
+        id="chatcmpl-…",
+        raw=PAGE_ANSWER,
+    )
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -26,6 +26,7 @@ from agentkit.messages import (
 )
 from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
 from agentkit.providers import GATEWAYS, ChatCompletionsModel, LearnedProfiles
+from agentkit.providers.tool_choice import tools_to_send
 from agentkit.transport import HttpRequest, HttpResponse, Transport
 
 Check = Callable[[Any], None]
@@ -269,7 +270,7 @@ def assert_asked(body: dict[str, Any], model: ChatCompletionsModel, request: Mod
             *(["description"] if tool.description else []),
             *(["strict"] if tool.strict is not None and model.profile.strict else []),
         }
-        for tool in request.tools
+        for tool in tools_to_send(request, model.profile)
     ]
     wanted = request.response_format
     assert body.get("response_format") == (None if wanted is None else asked_format(wanted, model.profile))

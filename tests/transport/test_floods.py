@@ -189,6 +189,20 @@ async def test_a_server_that_falls_silent_ends_at_the_deadline_however_long_its_
         assert flood.refused.wait(5)
 
 
+async def test_a_scope_that_ends_by_the_deadline_keeps_it_alone() -> None:
+    flood = Flood(STREAM + CHUNKED, chunk(EVENT), times=1)
+    transport = Transport()
+    with serving(flood) as server, anyio.fail_after(5):
+        with anyio.move_on_after(0.3) as scope:
+            deadline = time.monotonic() + 0.3
+            response = await transport.send(HttpRequest(server.url, (), b"", timeout=600, deadline=deadline))
+            await read(response)
+        await response.aclose()
+        await transport.aclose()
+
+    assert scope.cancelled_caught
+
+
 async def test_a_deadline_that_is_further_away_than_the_timeout_changes_nothing() -> None:
     flood = Flood(STREAM + CHUNKED, chunk(EVENT), times=1)
     transport = Transport()

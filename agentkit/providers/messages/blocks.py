@@ -122,14 +122,20 @@ def _base64_source(media_type: str, data: bytes) -> dict[str, Any]:
 
 
 def _result_block(message: ToolMessage, index: int, profile: Profile) -> dict[str, Any]:
+    """The result of a call. The API wants text, and nothing else, from one marked as an error.
+
+    So a failure that shows something else says in words that it is one.
+    """
     block: dict[str, Any] = {"type": "tool_result", "tool_use_id": _sent_id(message.call_id, profile)}
     said = _said(message.parts)
+    shows = not all(isinstance(part, TextPart) for part in said)
+    if message.is_error and (shows or not said):
+        said = [TextPart("The tool failed."), *said]
     if len(said) == 1 and isinstance(said[0], TextPart):
         block["content"] = said[0].text
     elif said:
         block["content"] = [_user_block(part, index, profile) for part in said]
-    if message.is_error:
-        block.setdefault("content", "The tool gave no reason.")  # the API refuses an error without content
+    if message.is_error and not shows:
         block["is_error"] = True
     return block
 

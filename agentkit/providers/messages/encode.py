@@ -101,10 +101,15 @@ class Encoder:
         """Whose turn it is where the message at `index` begins; empty where nothing stands before it."""
         for place in range(index - 1, -1, -1):
             message = messages[place]
-            if isinstance(message, AssistantMessage) and not encode_blocks(message, place, self.profile):
+            if isinstance(message, AssistantMessage) and self._is_silent(message):
                 continue
             return "" if _leads(messages, place) else _role(message)
         return ""
+
+    def _is_silent(self, message: AssistantMessage) -> bool:
+        """Whether nothing of an answer can be sent; looked at without its blocks where that is enough."""
+        said = message.tool_calls or (message.text or "").strip()
+        return not said and not encode_blocks(message, 0, self.profile)
 
 
 def system_text(request: ModelRequest) -> str:
@@ -224,7 +229,9 @@ def _with_extra(head: dict[str, Any], extra: Mapping[str, Any], profile: Profile
 
 def _leads(messages: Sequence[Message], index: int) -> bool:
     """Whether the message is one of the system messages that the history begins with."""
-    return all(isinstance(messages[place], SystemMessage) for place in range(index, -1, -1))
+    if not isinstance(messages[index], SystemMessage):
+        return False
+    return all(isinstance(messages[place], SystemMessage) for place in range(index))
 
 
 def _role(message: Message) -> str:

@@ -263,6 +263,9 @@ class RunwareModel(ProviderModel):
                     error.retryable = False
                     raise
                 wait = after
+                telemetry.emit(
+                    "info", "poll", model=self.name, task=task, failures=failures, wait=wait, error=str(error)
+                )
                 continue
             if lost is not None and not known:
                 raise lost

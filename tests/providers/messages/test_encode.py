@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from agentkit.emulator.surfaces.messages import Messages
 from agentkit.errors import ConfigurationError
 from agentkit.messages import (
     AssistantMessage,
@@ -361,19 +364,21 @@ def test_a_data_uri_that_cannot_be_read_is_refused(uri: str) -> None:
 
 
 def test_what_a_tool_returns_may_be_an_image_or_nothing() -> None:
-    asked = AssistantMessage([ToolCall(letter, "shot", {}) for letter in "abc"])
+    asked = AssistantMessage([ToolCall(letter, "shot", {}) for letter in "abcd"])
     sent = messages(
         HI,
         asked,
         ToolMessage("a", "shot", [TextPart("Here:", "tool"), ImagePart(data=PNG)]),
         ToolMessage("b", "shot", ""),
         ToolMessage("c", "shot", "", is_error=True),
+        ToolMessage("d", "shot", [ImagePart(data=PNG)], is_error=True),
     )
 
     assert sent[2] == user(
         result("a", [text("Here:"), PNG_BLOCK]),
         {"type": "tool_result", "tool_use_id": "b"},
-        result("c", "The tool gave no reason.", is_error=True),
+        result("c", "The tool failed.", is_error=True),
+        result("d", [text("The tool failed."), PNG_BLOCK]),
     )
 
 
@@ -513,3 +518,41 @@ def test_each_message_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder.body(ModelRequest(history), stream=True)
 
     assert encoded == [0, 1, 2, 3, 4, 5, 6]
+
+
+WORDS = st.text(max_size=4)
+SAID = WORDS.filter(str.strip)
+SEEN = SAID.map(TextPart) | st.just(ImagePart(data=PNG)) | st.just(FilePart(b"a", "text/plain", "a"))
+THOUGHT = st.builds(ReasoningPart, WORDS, st.sampled_from(["thinking", "reasoning_content", "think"]))
+SPOKEN = st.lists(st.builds(TextPart, WORDS) | THOUGHT | st.builds(RefusalPart, WORDS), max_size=3)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[Message]:
+    """Histories as runs leave them, over whatever wire: each call has its result; the last word is the user's."""
+    history: list[Message] = [UserMessage([draw(SEEN)])]
+    for turn in range(draw(st.integers(0, 4))):
+        ids = [
+            f"{draw(st.sampled_from(['toolu_', 'functions.a:', '', 'é']))}{turn}{n}"
+            for n in range(draw(st.integers(0, 3)))
+        ]
+        calls = [ToolCall(call, "lookup", draw(st.none() | st.just({"x": 1})), draw(WORDS)) for call in ids]
+        history.append(AssistantMessage([*draw(SPOKEN), *calls]))
+        given = [(call, draw(st.lists(SEEN, max_size=2)), draw(st.booleans())) for call in ids]
+        history.extend(ToolMessage(call, "lookup", parts, is_error=failed) for call, parts, failed in given)
+        history.extend(draw(st.lists(st.builds(SystemMessage, SAID) | st.builds(UserMessage, SAID), max_size=2)))
+    return [*draw(st.lists(st.builds(SystemMessage, SAID), max_size=2)), *history, UserMessage(draw(SAID))]
+
+
+@given(history=conversations(), vision=st.sampled_from([None, True]), length=st.sampled_from([None, 9]))
+@settings(max_examples=150, deadline=None)
+def test_any_conversation_is_one_that_the_api_takes(
+    history: list[Message], vision: bool | None, length: int | None
+) -> None:
+    request = ModelRequest(history, tools=[PLAIN])
+    sent = body(request, Profile(vision=vision, tool_id_length=length))
+
+    Messages().chat(sent)  # raises on what the API would refuse: roles, order, ids, orphans, empty blocks
+    assert sent == body(
+        ModelRequest(History.from_json(History(history).to_json()), tools=[PLAIN]), Profile(tool_id_length=length)
+    )

@@ -238,7 +238,7 @@ async def test_a_poll_that_cannot_be_read_is_malformed(body: bytes) -> None:
 
 
 async def test_a_task_that_outlives_its_budget_is_a_timeout_and_is_not_sent_again() -> None:
-    budget = Polling(first=0, second=0, longest=0, budget=0.3)
+    budget = Polling(first=0, second=3600, budget=0.3)
     with (
         Emulator([Reply("Hello!")], gateway="runware", polls=10**9) as gateway,
         pytest.raises(GatewayTimeout, match=r"task [0-9a-f-]{36} did not finish within 0\.3 s") as caught,
@@ -330,7 +330,7 @@ async def test_results_that_did_not_come_in_time_are_errors_beside_those_that_di
         waiting = {"taskType": ASK, "taskUUID": task["taskUUID"], "status": "processing"}
         return http(200, {"data": [finished(task, "One", status="success"), waiting]})
 
-    budget = Polling(first=0, second=0.01, budget=0.3)
+    budget = Polling(first=0, second=3600, budget=0.3)
     with answering(acknowledged, *[one] * 999) as (url, _):
         first, second = await at(url, delivery="async", polling=budget).variations(HI, 2)
 

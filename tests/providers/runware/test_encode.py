@@ -348,7 +348,7 @@ async def test_tools_go_out_in_both_documented_places_and_calls_come_back(
 
 async def test_calls_and_their_results_go_back_as_documented() -> None:
     bad = ToolCall("c2", "get_weather", None, "{oops", "the arguments are not JSON")
-    messages = [
+    messages: list[Message] = [
         UserMessage("Weather?"),
         AssistantMessage([TextPart("I look."), CALL, bad]),
         ToolMessage("c1", "get_weather", "22 degrees"),

@@ -172,9 +172,9 @@ async def test_a_receiver_that_is_closed_in_mid_flight_leaves_the_task_to_pollin
 
 
 async def test_a_receiver_forgets_a_task_however_it_ends() -> None:
-    short = Polling(first=0, second=0.01, budget=0.1)
+    short = Polling(first=0, second=3600, budget=0.3)
     async with WebhookReceiver(patience=0) as receiver:
-        with answering(acknowledged, succeeded, acknowledged, _fails, acknowledged, *[working] * 99) as (url, _):
+        with answering(acknowledged, succeeded, acknowledged, _fails, acknowledged, working) as (url, _):
             await at(url, delivery=receiver).respond(HI)
             with pytest.raises(BadRequest):
                 await at(url, delivery=receiver).respond(HI)
@@ -375,3 +375,14 @@ async def test_a_port_that_is_taken_is_a_configuration_error_and_so_is_opening_t
         with pytest.raises(ConfigurationError, match="open already"):
             async with receiver:
                 pass
+
+
+async def test_a_cancelled_block_ends_the_receiver_without_a_word() -> None:
+    with anyio.fail_after(5):
+        with anyio.move_on_after(0.05) as scope:
+            async with WebhookReceiver() as receiver:
+                host, port = receiver.url.split("/")[2].split(":")
+                async with await anyio.connect_tcp(host, int(port)):  # a call that is under way
+                    await anyio.sleep_forever()
+
+    assert scope.cancelled_caught
