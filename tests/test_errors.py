@@ -81,6 +81,7 @@ def test_a_gateway_error_carries_what_is_needed_to_go_on() -> None:
         "provider_message": "slow down",
         "body": {"error": {}},
         "history": None,
+        "learned": None,
     }
     assert RateLimited("", retryable=False).retryable is False
     assert GatewayError("").headers == {}

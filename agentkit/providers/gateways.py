@@ -67,7 +67,11 @@ def _toapis(input: float, output: float) -> Profile:
 
 def _messages_profile(name: str) -> Profile:
     return Profile(
-        gateway=name, ranges=_MESSAGES_RANGES, output_modes=("json_schema", "tool", "prompt"), max_stop=_MESSAGES_STOP
+        gateway=name,
+        ranges=_MESSAGES_RANGES,
+        efforts=("low", "medium", "high", "xhigh", "max"),
+        output_modes=("json_schema", "tool", "prompt"),
+        max_stop=_MESSAGES_STOP,
     )
 
 
