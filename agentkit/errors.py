@@ -23,6 +23,7 @@ AgentkitError
 │   ├── StreamTruncated        the stream ended without its end
 │   └── MalformedResponse      an answer that cannot be read
 └── RunEnded                   a run that ended without an answer
+    ├── RunPaused              calls wait for a decision; the run can be resumed
     ├── LimitExceeded          turns, requests, tool calls, corrections, tokens, time or money
     ├── Refused                the model declined
     ├── Truncated              the answer was cut at the output limit
@@ -211,6 +212,19 @@ class RunEnded(AgentkitError):
         self.usage = usage if usage is not None else Usage()
         self.run_id = run_id
         self.partial = partial
+
+
+class RunPaused(RunEnded):
+    """Calls wait for somebody's decision, or for a result from outside; everything else has been done.
+
+    `pending` are the calls, each with what it waits for. `state` is a JSON value that `Agent.resume` takes, with the
+    decisions; with a journal the run's id is enough. `history` does not have the answer that holds the open calls.
+    """
+
+    def __init__(self, message: str, *, pending: tuple[Any, ...] = (), state: Any = None, **attached: Any) -> None:
+        super().__init__(message, **attached)
+        self.pending = pending
+        self.state = state
 
 
 class LimitExceeded(RunEnded):

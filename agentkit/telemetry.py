@@ -26,6 +26,7 @@ _LOGGER = logging.getLogger("agentkit")
 _LOGGER.addHandler(logging.NullHandler())
 
 _KEY_LIKE = re.compile(r"\b(?:sk|ms|rk|pk|key|gsk|xai)-[A-Za-z0-9_\-]{6,}|(?i:\bbearer\s+)[A-Za-z0-9._~+/=\-]{6,}")
+_LONG = 8  # characters of a secret that no word holds by chance
 _SECRET_FIELD = re.compile(r"authorization|api[_-]?key|secret|password|token$", re.IGNORECASE)
 
 
@@ -37,10 +38,16 @@ def emit(level: Level, event: str, /, **fields: Any) -> None:
 
 
 def redact(text: str, *secrets: str) -> str:
-    """`text` without anything that looks like a key, and without the given secrets."""
+    """`text` without anything that looks like a key, and without the given secrets.
+
+    A short secret is one that a local server takes for want of a key (`x`, `token`): it goes as a word of its own only,
+    or it would spoil other words, `max_tokens` say.
+    """
     for secret in secrets:
-        if secret:
+        if len(secret) >= _LONG:
             text = text.replace(secret, "[key]")
+        elif secret:
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "[key]", text)
     return _KEY_LIKE.sub("[key]", text)
 
 

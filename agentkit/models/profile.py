@@ -1,9 +1,9 @@
 """What one model at one gateway accepts: declared by a preset or the user, never guessed from a name."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from agentkit import _json
 from agentkit.errors import ConfigurationError
@@ -122,6 +122,12 @@ class Profile:
             raise ConfigurationError(
                 f"this is no saved profile: {odd!r} is not known; it has {', '.join(sorted(known))}"
             )
+        for name, allowed in _MEMBERS.items():
+            given = said.get(name, allowed)
+            if not given or not set([given] if isinstance(given, str) else given) <= set(allowed):
+                raise ConfigurationError(
+                    f"this is no saved profile: {name} is {given!r}; it can be {', '.join(sorted(allowed))}"
+                )
         try:
             return cls(**{name: _READERS.get(name, _as_is)(value) for name, value in said.items()})
         except (TypeError, ValueError, AttributeError, KeyError) as error:
@@ -161,5 +167,12 @@ _READERS: Mapping[str, Any] = {
     "efforts": tuple,
     "ranges": _ranges,
     "price": _price,
+}
+_MEMBERS: Mapping[str, Collection[str]] = {
+    "form": ("messages", "prompt"),
+    "max_tokens_field": get_args(TokenField),
+    "system_role": get_args(SystemRole),
+    "output_modes": ALL_OUTPUT_MODES,
+    "efforts": ALL_EFFORTS,
 }
 _SAYS_NOTHING = Profile()

@@ -1,8 +1,8 @@
 """What a server finds wrong with a request, read out of the error that it sent. Pure.
 
 Servers name a parameter in `param`, in a list of `loc` paths (FastAPI), or only in words. Names in a field count more
-than names in words, which may quote anything: what they repeat of the conversation is taken out first, and a name counts
-only in a sentence that refuses something, and outside the list of what would be taken.
+than names in words, which may quote anything: what they repeat of the conversation is taken out first, and a name
+counts only in a sentence that refuses something, and outside the list of what would be taken.
 """
 
 import re
@@ -19,7 +19,8 @@ _REFUSES = re.compile(
     r"|(cannot|can't|can not) (both )?(be )?(used?|set|specif(y|ied)|combined?|provided?|mix(ed)?)\b"
     r"|(may|must|should) (not|only) be |only \S+ (is|are) (allowed|accepted|permitted)"
     r"|(invalid|illegal|not a valid|no such) (parameter|argument|field|option|role|enum)|(are|is) not valid"
-    r"|(not|isn't) one of|must (either )?be (one of|a named)|allowed values|please (remove|use)|use .{1,40} instead",
+    r"|(not|isn't) one of|must (either )?be (one of|a named)|allowed values|please (remove|use)|use .{1,40} instead"
+    r"|不支持",
     re.IGNORECASE,
 )
 _VALUE = re.compile(
@@ -31,12 +32,13 @@ _VALUE = re.compile(
 )
 _REFUSING_CODE = re.compile(r"unsupported|not_supported|unknown_(param|field|arg)|extra_forbidden", re.IGNORECASE)
 _SEGMENT = re.compile(r"[A-Za-z_][\w-]*|\d+")
-_NOUN = r"(?:field|parameter|param|argument|property|option|setting|key|name|input)"
+_NOUN = r"(?:field|parameter|param|argument|propert(?:y|ie)|option|setting|key|name|input)"
+_PROSE = frozenset({"user", "stop", "store", "prediction", "think", "thinking", "text"})  # names that prose has as well
 # Paths that stand in words: after a noun, before a colon that says what is wrong, or in a report that became a text.
 _WRITTEN = (
     re.compile(rf"{_NOUN}s?:?\s+['\"`]([\w.\[\]]+)['\"`]", re.IGNORECASE),
     re.compile(r"(?:^|[\s'\"(])((?:messages|input|tools)[.\[][\w.\[\]]*):\s"),
-    re.compile(r"([\w.\[\]-]+): extra inputs", re.IGNORECASE),
+    re.compile(r"([\w.\[\]-]+)(?::|\n) *extra inputs", re.IGNORECASE),
     re.compile(r"['\"]loc['\"]: ?[(\[]([^)\]]+)[)\]]"),
 )
 _REPEATED = re.compile(r"['\"]input['\"]: .*?(?=\}, ?\{['\"]|$)", re.DOTALL)
@@ -46,15 +48,17 @@ _LIST = re.compile(
     rf"[\[(]?{_ITEM}(?:\s*(?:,\s*(?:and\b|or\b)?|\||\band\b|\bor\b)\s*{_ITEM})*",
     re.IGNORECASE,
 )
-_SENTENCE = re.compile(r"[.;!?]+(?=\s|$)|\n|\s-\s")
+_SENTENCE = re.compile(r"[.;!?]+(?=\s|$)|[。\n]|\s-\s")
+_START, _END = r"(?<![a-z0-9_])", r"(?![a-z0-9_])"  # of a name; letters of other scripts may touch it
 _WORD = re.compile(r"\w+")
 _REACH = 3000  # characters of one text of an error that are read
 _ECHO = 3  # so many words in a row that stand in the conversation are a quotation of it
 # Unless they are no more than how a refusal is put, which a conversation may hold by chance.
 _PHRASES = frozenset(
-    "a an and are be by does extra field for in inputs instead is it model not of on only or parameter permitted please"
-    " support supported supports the this to unsupported use value with".split()
-)
+    {"a", "an", "and", "are", "be", "by", "does", "extra", "field", "for", "in", "inputs", "instead", "is", "it",
+     "model", "not", "of", "on", "only", "or", "parameter", "permitted", "please", "support", "supported", "supports",
+     "the", "this", "to", "unsupported", "use", "value", "with"}
+)  # fmt: skip
 _SILENT = frozenset({"input", "loc", "url", "ctx", "code", "type", "param", "status", "object", "id", "request_id"})
 
 
@@ -134,7 +138,7 @@ def _spelled(name: str) -> str:
 
 
 def _stands(name: str, sentence: str) -> bool:
-    return bool(re.search(rf"(?<!\w){_spelled(name)}(?!\w)", sentence))
+    return bool(re.search(rf"{_START}{_spelled(name)}{_END}", sentence))
 
 
 def _is_subject(name: str, sentence: str) -> bool:
@@ -145,14 +149,17 @@ def _is_subject(name: str, sentence: str) -> bool:
     """
     if "_" in name:
         return _stands(name, sentence)
-    spelled = rf"['\"`\[]*(?<!\w){_spelled(name)}(?!\w)['\"`\]]*"
+    bare = rf"{_START}{_spelled(name)}{_END}"
+    spelled = rf"['\"`\[$]*(?:body[./])?{bare}['\"`\]]*"
+    before = r"(?:^|: |and |setting |the )\s*" if name in _PROSE else ""
+    verb = r"\s*(?:is|are|was|and|may|must|can|cannot|can't|does|do|:|$)"
     places = (
         rf"{_NOUN}s?\b\W{{1,4}}{spelled}",
         rf"{_NOUN}s?\b[^:]*:[\[\s\w,'\"`]*?{spelled}\s*(?:,|$|\])",
-        rf"{spelled} {_NOUN}\b",
-        rf"(?:^|: |and |setting |the )\s*{spelled}(?:=\S+|(?: value)?(?: ['\"`]\S+['\"`])?)"
-        r"\s*(?:is|are|was|and|may|must|can|cannot|can't|does|do|:|$)",
-        rf"(?:supports?|unsupported|unknown|unrecogni[sz]ed|invalid|accepts?|without)\s+(?:the )?{spelled}",
+        rf"{spelled} {_NOUN}s?\b",
+        rf"{before}{spelled}(?:=\S+|(?: value)?(?: ['\"`]\S+['\"`])?){verb}",
+        rf"['\"`]{bare}['\"`]{verb}",
+        rf"(?:supports?|unsupported|unknown|unrecogni[sz]ed|invalid|accepts?|without|不支持)\s*(?:the )?{spelled}",
     )
     return any(re.search(place, sentence) for place in places)
 
@@ -170,9 +177,10 @@ def _without_quotations(text: str, said: list[str]) -> str:
         length = min(_ECHO, each.count(" ") - 1)
         for start in range(len(words) - length + 1):
             run = [word for _, _, word in words[start : start + length]]
+            end = "" if start + length == len(words) else " "  # a quotation may be cut in the middle of a word
             if (
                 not _PHRASES.issuperset(run)
-                and f" {' '.join(run)} " in each
+                and f" {' '.join(run)}{end}" in each
                 and (length > 1 or _is_shown(text, words[start]))
             ):
                 gone.update(range(start, start + length))
@@ -184,7 +192,7 @@ def _without_quotations(text: str, said: list[str]) -> str:
 
 
 def _is_shown(text: str, word: tuple[int, int, str]) -> bool:
-    """Whether a single word stands alone at the end of a text, as what is shown does: no sentence ends in its subject."""
+    """Whether a single word stands at the end of a text, as what is shown does: no sentence ends in its subject."""
     return not text[word[1] :].strip(" .'\"`)]}…") and len(text) > len(word[2])
 
 

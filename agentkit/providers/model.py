@@ -225,12 +225,12 @@ class ProviderModel(Respond):
                 raise await self._refusal(response)
             decoder = wire.decoder(request, kept_headers(response.headers), secret=self._endpoint.secret)
             if stream and "text/event-stream" in response.headers.get("content-type", "text/event-stream"):
-                async with aclosing(self._streamed(response, decoder, request.deadline)) as deltas:
+                async with aclosing(self._streamed(response, decoder)) as deltas:
                     async for delta in deltas:
                         yield delta
                 completed = decoder.close()
             else:
-                completed = _whole(await _read(response, request.deadline), decoder)
+                completed = _whole(await read(response), decoder)
         finally:
             self._active -= 1
             if response is not None:
@@ -255,9 +255,7 @@ class ProviderModel(Respond):
             telemetry.emit("warning", "warning", model=self.name, text=warning)
         return completed
 
-    async def _streamed(
-        self, response: HttpResponse, decoder: Decoder, deadline: float | None
-    ) -> AsyncGenerator[ResponseEvent, None]:
+    async def _streamed(self, response: HttpResponse, decoder: Decoder) -> AsyncGenerator[ResponseEvent, None]:
         parser = ServerSentEvents()
         try:
             async with aclosing(response.chunks()) as chunks:
@@ -268,8 +266,6 @@ class ProviderModel(Respond):
                     if decoder.done:
                         await _drain(chunks)
                         break
-                    if deadline is not None and time.monotonic() > deadline:
-                        raise _too_late()
             for delta in _deltas(parser.close(), decoder):
                 yield delta
         except GatewayError as error:
@@ -374,15 +370,6 @@ class ProviderModel(Respond):
             )
 
 
-async def _read(response: HttpResponse, deadline: float | None) -> bytes:
-    """The body, however slowly it trickles in."""
-    if deadline is None:
-        return await read(response)
-    with anyio.move_on_after(deadline - time.monotonic()):
-        return await read(response)
-    raise _too_late()
-
-
 def _deltas(events: Iterable[ServerSentEvent], decoder: Decoder) -> Iterator[Delta]:
     for event in events:
         yield from decoder.feed(event)
@@ -393,10 +380,6 @@ async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:
     with anyio.move_on_after(_PATIENCE):
         async for _ in chunks:
             pass
-
-
-def _too_late() -> GatewayTimeout:
-    return GatewayTimeout("the deadline passed in the middle of the answer", retryable=False)
 
 
 def _whole(body: bytes, decoder: Decoder) -> ModelResponse:

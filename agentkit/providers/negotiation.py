@@ -39,8 +39,9 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {  # of the APIs that gateways tra
 _TOGETHER: Mapping[str, tuple[str, ...]] = {"logprobs": ("top_logprobs",)}  # which means nothing without the first
 _CONVERSATION = ("messages", "input", "tools")
 _MESSAGE_FIELDS = frozenset(
-    "role content tool_calls tool_call_id name function id type arguments text image_url".split()
-)
+    {"role", "content", "tool_calls", "tool_call_id", "name", "function", "id", "type", "arguments", "text",
+     "image_url"}
+)  # fmt: skip
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _ONE_SYSTEM = re.compile(r"beginning|first|only (one|a single)|multiple|more than one|single|alternate|leading")
 _ID_LENGTH = re.compile(r"(?:length(?: of| is)?|exactly|at most|up to|longer than)\D{0,12}(\d{1,3})", re.I)
@@ -48,8 +49,11 @@ _ID_PATTERN = re.compile(r"pattern|regular expression", re.I)
 _PLAIN_ID = 24  # letters and digits of an id for a server that tells a pattern and no length
 _MISSING = re.compile(r"must be (passed|sent)|is missing|is required")
 _NO_SUCH_TOOL = re.compile(r"not (found|exist)|n't exist|no such|undefined")
-# Responses: a server that stores no answers knows no reasoning by its id, and no item that belongs to it.
-_LOST_ITEM = re.compile(r"item with id \S+ not found|item \S+ of type \S+ was provided without its required")
+# Responses: a server that stores no answers knows no reasoning by its id, and no item that belongs to it. Messages: a
+# signature is good for the server that made it.
+_LOST_ITEM = re.compile(
+    r"item with id \S+ not found|item \S+ of type \S+ was provided without its required|invalid `?signature`? in"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,9 @@ def _rename_limit(complaint: Complaint, sent: Sent) -> Lesson | None:
 
 
 def _drop_stream_options(complaint: Complaint, sent: Sent) -> Lesson | None:
-    if sent.stream and sent.profile.stream_usage and complaint.names("stream_options", "include_usage"):
+    if not sent.stream or not sent.profile.stream_usage or not complaint.refuses:
+        return None
+    if complaint.names("stream_options", "include_usage"):
         return Lesson(replace(sent.profile, stream_usage=False), "stream_options is left out")
     return None
 
@@ -191,6 +197,17 @@ def _step_down_format(complaint: Complaint, sent: Sent) -> Lesson | None:
     return _without_mode(sent.profile, output.type)
 
 
+def _format_beside_tools(complaint: Complaint, sent: Sent) -> Lesson | None:
+    if sent.request.response_format is None or not sent.request.tools or not sent.profile.format_with_tools:
+        return None
+    formats = ("response_format", "json_mode", "json_schema", "response_mime_type", "structured_output")
+    calls = ("tools", "tool", "function_call", "function_calling", "tool_calling", "functions")
+    if complaint.refuses and complaint.says(*formats) and complaint.says(*calls):
+        known = replace(sent.profile, format_with_tools=False)
+        return Lesson(known, "the output is asked for as a tool beside other tools", replan=True)
+    return None
+
+
 def _without_mode(profile: Profile, mode: OutputMode) -> Lesson | None:
     left = tuple(each for each in profile.output_modes if each != mode)
     if not left or mode not in profile.output_modes:
@@ -202,7 +219,7 @@ def _other_tool_choice(complaint: Complaint, sent: Sent) -> Lesson | None:
     kind = sent.tool_choice
     if kind is None or not complaint.names("tool_choice") or _NO_SUCH_TOOL.search(complaint.words):
         return None
-    if "requires --" in complaint.words:  # an option that whoever runs the server has to set
+    if not (complaint.refuses or re.search(r"(must|should) be|expected|invalid", complaint.words)):
         return None
     left = sent.profile.tool_choices - {kind}
     return Lesson(replace(sent.profile, tool_choices=left), f"tool_choice {kind} is not sent")
@@ -280,8 +297,10 @@ def _no_replay(complaint: Complaint, sent: Sent) -> Lesson | None:
         return None
     fields = [path[-1] for path in complaint.paths if path[0] in ("messages", "input") and len(path) > 1]
     strange = [field for field in fields if field not in _MESSAGE_FIELDS and not field.isdigit()]
-    strange += [path[-1] for path in complaint.paths if len(path) == 1 and path[0] in known]
-    if complaint.refuses and (strange or (not complaint.paths and complaint.says(*known))):
+    if complaint.refuses:
+        strange += [path[-1] for path in complaint.paths if len(path) == 1 and path[0] in known]
+    lost = bool(_LOST_ITEM.search(complaint.words))
+    if strange or lost or (complaint.refuses and not complaint.paths and complaint.says(*known)):
         text = f"{', '.join(dict.fromkeys(strange)) or 'reasoning'} of earlier answers is not sent back"
         return Lesson(replace(sent.profile, replay_reasoning=False), text)
     return None
@@ -346,6 +365,7 @@ _RULES: tuple[_Rule, ...] = (
     _effort_with_tools,
     _other_effort,
     _drop_strict,
+    _format_beside_tools,
     _step_down_format,
     _other_tool_choice,
     _merge_system,

@@ -72,7 +72,7 @@ class Registry:
             raise ConfigurationError(
                 f"{name!r} names no model: write '{prefix}:' and the model's id, as in '{prefix}:name'"
             )
-        profile = self._profiles.get(name)
+        profile = self._profiles.get(name) or self._profiles.get(f"{prefix}:{model}")
         return model_class(gateway.surface)(model, gateway=gateway, profile=profile, learned=self._learned)
 
 

@@ -6,10 +6,10 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentkit.context import RunContext
-from agentkit.errors import ConfigurationError, LimitExceeded, RunEnded
+from agentkit.errors import ConfigurationError, LimitExceeded, RunEnded, RunPaused
 from agentkit.messages import (
     AssistantMessage,
     AssistantPart,
@@ -19,14 +19,21 @@ from agentkit.messages import (
     TextPart,
     ToolCall,
     ToolMessage,
+    Trust,
 )
 from agentkit.models import Model, ModelResponse, ModelSettings, OutputMode, ToolDefinition
 from agentkit.output import OUTPUT_TOOL, Declared, Plan, plan
+from agentkit.runtime.approval import Decision, PendingCall, Policy, lower, lowest_trust
 from agentkit.runtime.guard import RepeatGuard
 from agentkit.runtime.limits import Budget, LimitReached, RunLimits
 from agentkit.runtime.result import RunResult
+from agentkit.runtime.state import RunState, budget_counters, encoded, restore_budget
 from agentkit.tokens import estimate
 from agentkit.tools import DaemonThreads, Offered, Toolset
+from agentkit.usage import Usage
+
+if TYPE_CHECKING:
+    from agentkit.runtime.ledger import Ledger
 
 _NOT_BEGUN = "Not run: the run was cancelled before it began."
 _GROWTH = 4  # how much larger the output limit is after an answer that it cut
@@ -49,6 +56,7 @@ class RunSpec:
     settings: ModelSettings
     parallel_tools: int
     threads: DaemonThreads
+    policy: Policy | None = None
 
 
 class Run:
@@ -63,15 +71,17 @@ class Run:
         prompt: Sequence[Message],
         run_id: str | None = None,
         parent: Any = None,
+        ledger: "Ledger | None" = None,
     ) -> None:
         self.spec = spec
+        self.ledger = ledger
         self.settings = spec.settings
         self.deps = deps
         self.run_id = run_id or uuid.uuid4().hex
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.budget = Budget(spec.limits, None if parent is None else parent.budget)
         self.earlier = len(history)
-        self.history = history.extended(prompt)
+        self.history = history
         self.guard = RepeatGuard()
         self.retries = 0
         self.warnings: list[str] = []
@@ -82,6 +92,12 @@ class Run:
         self.result: RunResult[Any] | None = None
         self.open_calls: tuple[ToolCall, ...] = ()
         self.answers: dict[int, ToolMessage] = {}
+        self.begun: set[int] = set()  # calls whose body may have run, now or before a crash
+        self.held: dict[int, PendingCall] = {}
+        self.children: dict[str, Any] = {}  # states of paused nested runs, by the id of the call that runs them
+        self.decisions: Mapping[str, Decision] = {}
+        self.paused: RunPaused | None = None
+        self.unjudged = False  # whether the history ends with an answer that nobody has looked at: after a resume
         self.spawn: Callable[..., object] = _no_spawn
         self.started = 0.0
         self.deadline: float | None = None
@@ -91,6 +107,11 @@ class Run:
         self._definitions: tuple[ToolDefinition, ...] = ()
         self._fixed_tokens = 0
         self._used_ids: set[str] | None = None
+        self._noted: set[int] = set()  # answers that are in the journal
+        self._trust: Trust = "system"
+        self._trusted = 0  # messages that `_trust` counts
+        if prompt:
+            self.append(prompt, earlier=self.earlier, before=history)
 
     # Before the first request
 
@@ -171,30 +192,122 @@ class Run:
             self._fixed_tokens = 0
         return self._definitions
 
-    def append(self, messages: Sequence[Message]) -> None:
+    def append(self, messages: Sequence[Message], **begin: Any) -> None:
         self.history = self.history.extended(messages)
+        if self.ledger is not None:
+            before = begin.pop("before", ())
+            self.note("messages", drop=0, add=encoded([*before, *messages]), counters=self.counters(), **begin)
 
     def take(self, response: ModelResponse) -> None:
         """Record an answer: its message, its calls, which are open now, and what the server counted."""
         message = self._with_fresh_ids(response.message)
         self.response = response
-        self.append([message])
-        self.open_calls, self.answers = message.tool_calls, {}
+        self.append([message], finish=response.finish_reason)
+        self._open(message.tool_calls)
         self.warnings.extend(response.warnings)
         if response.usage.reported:
             self._reported = (len(self.history), response.usage.total_tokens)
+
+    def answer(self, index: int, message: ToolMessage) -> None:
+        """Record what became of an open call."""
+        self.answers[index] = message
+        self.held.pop(index, None)
+        if self.ledger is not None:
+            self._noted.add(index)
+            self.note("answer", call=index, message=encoded([message])[0])
 
     def close_calls(self, text: str = _NOT_BEGUN) -> None:
         """Answer every open call, in call order, with what is known of it, or with `text` where nothing is."""
         if not self.open_calls:
             return
-        self.append(
-            [
-                self.answers.get(index) or ToolMessage(call.id, call.name, text, is_error=True)
-                for index, call in enumerate(self.open_calls)
-            ]
+        answers = [
+            self.answers.get(index) or ToolMessage(call.id, call.name, text, is_error=True, trust="system")
+            for index, call in enumerate(self.open_calls)
+        ]
+        self.history = self.history.extended(answers)
+        rest = {str(index): message for index, message in enumerate(answers) if index not in self._noted}
+        if self.ledger is not None:
+            self.note("closed", rest=dict(zip(rest, encoded([*rest.values()]), strict=True)))
+        self._open(())
+
+    def _open(self, calls: tuple[ToolCall, ...]) -> None:
+        self.open_calls, self.answers, self.begun, self.held, self._noted = calls, {}, set(), {}, set()
+
+    # What a journal keeps
+
+    def note(self, kind: str, **data: Any) -> None:
+        """Write a line into the journal, if there is one."""
+        if self.ledger is not None:
+            self.ledger.note(kind, **data)
+
+    async def saved(self) -> None:
+        """Return when the journal has everything, if there is one.
+
+        Raises:
+            StorageError, RunConflict: see `Ledger.saved`.
+        """
+        if self.ledger is not None:
+            await self.ledger.saved()
+
+    def counters(self) -> dict[str, Any]:
+        """All that a resumed run has to know besides its messages, as JSON."""
+        return {
+            "budget": budget_counters(self.budget),
+            "guard": self.guard.state(),
+            "failures": dict(self.failures),
+            "retries": self.retries,
+            "warnings": list(self.warnings),
+            "choice_corrected": self.choice_corrected,
+            "first_turn": self.first_turn,
+            "trust": self._trust,
+        }
+
+    def state(self) -> RunState:
+        """Where the run stands, with its open calls."""
+        return RunState(
+            history=list(self.history),
+            earlier=self.earlier,
+            counters=self.counters(),
+            finish=None if self.response is None else self.response.finish_reason,
+            answers=dict(self.answers),
+            started=set(self.begun),
+            held=dict(self.held),
+            children=dict(self.children),
         )
-        self.open_calls, self.answers = (), {}
+
+    def restore(self, state: RunState) -> None:
+        """Stand where a run stood; nothing of it is noted again."""
+        counters = state.counters
+        self.history, self.earlier = History(state.history), state.earlier
+        restore_budget(self.budget, counters["budget"])
+        self.guard.restore(counters["guard"])
+        self.failures, self.retries = dict(counters["failures"]), counters["retries"]
+        self.warnings = list(counters["warnings"])
+        self.choice_corrected, self.first_turn = counters["choice_corrected"], counters["first_turn"]
+        self._trust = counters["trust"]
+        last = state.history[-1] if state.history else None
+        if isinstance(last, AssistantMessage):
+            self.unjudged = True
+            self.response = ModelResponse(last, state.finish or "stop", Usage())
+            self._open(state.open_calls)
+            self.answers, self.held = dict(state.answers), dict(state.held)
+            self.begun, self._noted = set(state.started), set(state.answers)
+            self.children = dict(state.children)
+            self.budget.tool_calls += len(self.begun | set(self.answers))
+
+    # What the model has seen
+
+    @property
+    def trust(self) -> Trust:
+        """The lowest trust of all that the model has seen, nested runs included."""
+        unseen = self.history[self._trusted :]
+        self._trust = lowest_trust(unseen, self._trust)
+        self._trusted = len(self.history)
+        return self._trust
+
+    def lower_trust(self, trust: Trust) -> None:
+        """Count what a nested run has seen."""
+        self._trust = lower(self._trust, trust)
 
     def input_tokens(self) -> int:
         """Estimated tokens of the next request; what the server has counted already is taken from it."""
@@ -227,10 +340,12 @@ class Run:
     def take_back(self, settings: ModelSettings) -> None:
         """Forget the last answer, as if it had not come, and go on with other settings."""
         self.history = self.history.prefix(len(self.history) - 1)
-        self.open_calls, self.answers = (), {}
+        self._open(())
         self.settings, self._reported = settings, None
         if self.budget.turns == self.first_turn:
             self.first_turn += 1
+        if self.ledger is not None:
+            self.note("messages", drop=1, add=[], counters=self.counters())
 
     # The end
 

@@ -5,22 +5,27 @@ Nothing here raises but cancellation: what goes wrong is data, so that siblings 
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import anyio
 
 from agentkit.context import RunContext
+from agentkit.errors import RunPaused
 from agentkit.messages import ToolCall, ToolMessage, Trust
 from agentkit.schema import InvalidValue
 from agentkit.tools.result import cut, result_parts
-from agentkit.tools.retry import ToolRetry
+from agentkit.tools.retry import ToolDeferred, ToolRetry
 from agentkit.tools.threads import DaemonThreads
 from agentkit.tools.toolset import AnyTool, Offered
 
-Outcome: TypeAlias = Literal["ok", "invalid", "retry", "error", "timeout", "skipped", "cancelled"]
-"""`invalid` (arguments or name) and `retry` are for the model to correct; `skipped` was not run at all."""
+Outcome: TypeAlias = Literal["ok", "invalid", "retry", "error", "timeout", "skipped", "denied", "held", "cancelled"]
+"""`invalid` (arguments or name) and `retry` are for the model to correct; `skipped` and `denied` were not run at all;
+`held` waits for somebody outside of the run."""
+
+Gate: TypeAlias = Callable[[ToolCall, Offered], Awaitable["CallOutcome | None"]]
+"""Asked between the validation of a call and its effect: None lets it run, an outcome stands in its place."""
 
 _REPEATS = 2  # executions after the first, for effect="read" with retry_on=
 
@@ -40,8 +45,9 @@ async def run_call(
     offered: Mapping[str, Offered],
     context: RunContext[Any],
     threads: DaemonThreads,
+    gate: Gate | None = None,
 ) -> CallOutcome:
-    """Run `call` with the tools on offer.
+    """Run `call` with the tools on offer, if `gate` lets it.
 
     Raises:
         the backend's cancellation, and nothing else.
@@ -59,10 +65,17 @@ async def run_call(
         return answered(call, text, "invalid")
     except Exception as error:  # a validator of the user's
         return _failed(call, entry.tool, error)
+    if gate is not None:
+        try:
+            instead = await gate(call, entry)
+        except Exception as error:  # a policy of the user's that fails lets nothing through
+            return _failed(call, entry.tool, error)
+        if instead is not None:
+            return instead
     return await _timed(call, entry, context, threads, args, kwargs)
 
 
-def answered(call: ToolCall, text: str, outcome: Outcome, *, trust: Trust = "tool") -> CallOutcome:
+def answered(call: ToolCall, text: str, outcome: Outcome, *, trust: Trust = "system") -> CallOutcome:
     """An answer in words rather than a value; everything but `ok` is marked as an error."""
     return CallOutcome(call, ToolMessage(call.id, call.name, text, is_error=outcome != "ok", trust=trust), outcome)
 
@@ -117,6 +130,8 @@ async def _executed(
         except ToolRetry as error:
             text = cut(str(error) or "Try again with other arguments.", tool.options.max_result)
             return answered(call, text, "retry", trust=tool.options.trust)
+        except (ToolDeferred, RunPaused) as error:
+            return CallOutcome(call, ToolMessage(call.id, call.name, "Waits for its result."), "held", error)
         except Exception as error:
             if repeat == _REPEATS or not isinstance(error, tool.options.retry_on):
                 return _failed(call, tool, error)
@@ -155,7 +170,8 @@ def _succeeded(call: ToolCall, tool: AnyTool, value: Any) -> CallOutcome:
 
 def _failed(call: ToolCall, tool: AnyTool, error: Exception) -> CallOutcome:
     """The model learns that it failed; the exception's text, which may hold secrets, is for the caller only."""
-    message = ToolMessage(call.id, call.name, f"{tool.name} failed with an internal error.", is_error=True)
+    text = f"{tool.name} failed with an internal error."
+    message = ToolMessage(call.id, call.name, text, is_error=True, trust="system")
     return CallOutcome(call, message, "error", error)
 
 

@@ -23,6 +23,9 @@ class ToolOptions:
         retries: how often in a row the model may correct a call of this tool (bad arguments, `ToolRetry`); after that
             it is told to go on without it.
         timeout: seconds the body may take; None is no limit but the run's.
+        idempotent: running it again with the same `ctx.idempotency_key` has no further effect, so that a call which a
+            crash interrupted is run again.
+        approval: each call waits for somebody's decision before it runs.
         sequential: runs alone: calls before it have ended, calls after it have not begun.
         strict: ask the server to hold to the parameters' schema.
         max_result: characters of the result that the model gets; the middle of a longer one is left out.
@@ -39,6 +42,8 @@ class ToolOptions:
     effect: Effect | None = None
     retries: int = 1
     timeout: float | None = None
+    idempotent: bool = False
+    approval: bool = False
     sequential: bool = False
     strict: bool | None = None
     max_result: int = 50_000

@@ -181,10 +181,10 @@ async def test_leaving_early_cancels_the_calls_answers_them_and_leaves_a_valid_h
                         break
         assert cancelled == ["hang"]
         assert run.partial[2:] == (
-            ToolMessage("1", "hang", UNKNOWN, is_error=True),
+            ToolMessage("1", "hang", UNKNOWN, is_error=True, trust="system"),
             ToolMessage("2", "look", "Oslo: 3"),
-            ToolMessage("3", "read", "Cancelled before it finished.", is_error=True),
-            ToolMessage("4", "later", NOT_BEGUN, is_error=True),
+            ToolMessage("3", "read", "Cancelled before it finished.", is_error=True, trust="system"),
+            ToolMessage("4", "later", NOT_BEGUN, is_error=True, trust="system"),
         )
         await accepted(run.partial, gateway.model())
     assert [event async for event in run] == []
@@ -244,7 +244,7 @@ async def test_an_exception_of_the_block_leaves_it_as_itself(error: BaseExceptio
         with anyio.fail_after(5), pytest.raises(type(error)) as caught:
             await block(run)
         assert caught.value is error
-        assert run.partial[-1] == ToolMessage("1", "hang", UNKNOWN, is_error=True)
+        assert run.partial[-1] == ToolMessage("1", "hang", UNKNOWN, is_error=True, trust="system")
         await accepted(run.partial, gateway.model())
 
 
@@ -276,7 +276,7 @@ async def test_a_cancellation_from_outside_in_mid_tool_answers_the_call() -> Non
                 await started.wait()
                 group.cancel_scope.cancel()
         assert [type(end) for end in ends] == [anyio.get_cancelled_exc_class()]
-        assert run.partial[-1] == ToolMessage("1", "hang", UNKNOWN, is_error=True)
+        assert run.partial[-1] == ToolMessage("1", "hang", UNKNOWN, is_error=True, trust="system")
         await accepted(run.partial, gateway.model())
 
 
@@ -319,7 +319,7 @@ async def test_wall_time_ends_a_run_in_mid_tool_and_says_so() -> None:
         ):
             await agent.run("Go")
         assert ended.value.limit == "seconds"
-        assert ended.value.history[-1] == ToolMessage("1", "hang", UNKNOWN, is_error=True)
+        assert ended.value.history[-1] == ToolMessage("1", "hang", UNKNOWN, is_error=True, trust="system")
         await accepted(ended.value.history, gateway.model())
 
 
@@ -388,4 +388,4 @@ async def test_a_task_that_asyncio_cancels_ends_cancelled_with_its_calls_answere
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.3):
                     await Agent(gateway.model(), tools=[hang]).run("Go")
-    assert run.partial[-1] == ToolMessage("1", "hang", UNKNOWN, is_error=True)
+    assert run.partial[-1] == ToolMessage("1", "hang", UNKNOWN, is_error=True, trust="system")

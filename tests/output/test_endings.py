@@ -115,7 +115,7 @@ async def test_a_call_cut_at_the_output_limit_is_never_run_and_the_history_stays
             await agent.run("Go")
         assert (await agent.run("Go on", history=caught.value.history)).output == "went on"
     text = "Not run: the answer that holds this call did not end as it should."
-    assert caught.value.history[-1] == ToolMessage("a", "look", text, is_error=True)
+    assert caught.value.history[-1] == ToolMessage("a", "look", text, is_error=True, trust="system")
     assert ran == []
 
 

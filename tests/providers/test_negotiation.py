@@ -602,7 +602,19 @@ def test_a_saved_profile_says_only_what_was_learned() -> None:
     assert Profile.from_json(profile.to_json()) == profile
 
 
-@pytest.mark.parametrize("text", ["no json", "[]", '{"gate": 1}', '{"ranges": 5}', '{"price": {"input": "x", "q": 1}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        "[]",
+        '{"gate": 1}',
+        '{"ranges": 5}',
+        '{"price": {"input": "x", "q": 1}}',
+        '{"max_tokens_field": "tokens"}',
+        '{"output_modes": []}',
+        '{"efforts": ["huge"]}',
+    ],
+)
 def test_a_text_that_is_no_saved_profile_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"this is no saved profile"):
         Profile.from_json(text)

@@ -4,20 +4,34 @@ Each row names the kind of server. Most words were seen in public issues of that
 recorded traffic; the others are what its documentation or source says.
 """
 
+import gzip
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings as effort
+from hypothesis import given
+from hypothesis import settings as effort
 from hypothesis import strategies as some
 
-from agentkit.errors import BadRequest, GatewayError
-from agentkit.messages import AssistantMessage, Message, ReasoningPart, SystemMessage, ToolCall, ToolMessage, UserMessage
+from agentkit.errors import GatewayError
+from agentkit.messages import (
+    AssistantMessage,
+    History,
+    Message,
+    ReasoningPart,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
 from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
 from agentkit.providers.errors import error_from_object
 from agentkit.providers.negotiation import Sent, lesson, refuses_tools
 
+TRAFFIC = Path(__file__).parents[3] / "shared" / "reference" / "traffic" / "chat_public.jsonl.gz"
 NAMES = {"max_tokens": "max_tokens", "max_completion_tokens": "max_tokens"}
 ASKED = UserMessage("Weather in Oslo?")
 WEATHER = ToolDefinition("get_weather", "Weather.", {"type": "object", "properties": {}, "additionalProperties": False})
@@ -89,6 +103,7 @@ LONG = asked(*TALK, tools=[WEATHER])
 RENAMED: Mapping[str, Any] = {"max_tokens_field": "max_completion_tokens"}
 BACK: Mapping[str, Any] = {"max_tokens_field": "max_tokens"}
 LOWER: Mapping[str, Any] = {"output_modes": ("json_object", "tool", "prompt")}
+APART: Mapping[str, Any] = {"format_with_tools": False}
 AS_TOOL: Mapping[str, Any] = {"output_modes": ("json_schema", "tool", "prompt")}
 SYSTEM: Mapping[str, Any] = {"system_role": "system"}
 FORGOTTEN: Mapping[str, Any] = {"replay_reasoning": False}
@@ -158,6 +173,24 @@ LEARNED = [
     Said("a Rust server", "Failed to deserialize the JSON body into the target type: unknown field `seed`, expected "
          "one of `messages`, `model`, `user`, `stop` at line 1 column 70", setting(seed=1, stop="x", user="u"),
          without("seed"), status=422),
+    Said("Gemini", [{"error": {"code": 400, "message": "Unable to submit request because Logprobs is not supported for "
+         "this model.", "status": "INVALID_ARGUMENT"}}], setting(logprobs=True), without("logprobs")),
+    Said("vLLM on Gaudi", says("Gaudi doesn't support logprobs. Please remove 'logprobs'/'top_logprobs' from your "
+         "request to receive a response.", None, 400), setting(logprobs=True, top_logprobs=1),
+         without("logprobs", "top_logprobs")),
+    Said("a Go server", {"error": 'json: unknown field "seed"'}, setting(seed=1), without("seed")),
+    Said("jsonschema", {"error": "Additional properties are not allowed ('user' was unexpected)"}, setting(user="me"),
+         without("user")),
+    Said("zod", {"error": {"message": "Unrecognized key(s) in object: 'seed'", "code": "unrecognized_keys"}},
+         setting(seed=1), without("seed")),
+    Said("pydantic", {"error": "1 validation error for ChatRequest\nseed\n  Extra inputs are not permitted "
+         "[type=extra_forbidden, input_value=7, input_type=int]"}, setting(seed=7, temperature=1), without("seed")),
+    Said("SGLang", says("Unsupported parameter(s): seed"), setting(seed=1), without("seed")),
+    Said("a path in words", says("body.seed: unknown field"), setting(seed=1), without("seed")),
+    Said("Azure, old API version", says("Unrecognized request arguments supplied: seed, user"), setting(user="me",
+         seed=1), without("seed")),
+    Said("a thinking model", says("This model only supports temperature=1"), WARM, without("temperature")),
+    Said("a Chinese gateway", says("该模型不支持temperature参数。"), WARM, without("temperature")),
     # Other settings
     Said("OpenAI", says("Unsupported parameter: 'parallel_tool_calls' is not supported with this model.",
          "parallel_tool_calls", "unsupported_parameter"), asked(tools=[WEATHER],
@@ -186,8 +219,8 @@ LEARNED = [
          extra={"think": "low"}), without("think")),
     Said("OpenAI", says("Unknown parameter: 'metadata'.", "metadata", "unknown_parameter"), setting(extra={"metadata":
          {}}), without("metadata")),
-    Said("Groq", says("property 'store' is unsupported, did you mean 'stop'?"), setting(stop="x", extra={"store": True}),
-         without("store")),
+    Said("Groq", says("property 'store' is unsupported, did you mean 'stop'?"), setting(stop="x",
+         extra={"store": True}), without("store")),
     Said("Mistral", fastapi("extra_forbidden", "user", input="temperature"), setting(user="temperature",
          temperature=1), without("user"), status=422),
     Said("Mistral", fastapi("extra_forbidden", "service_tier", input="flex"), setting(service_tier="flex"),
@@ -231,6 +264,8 @@ LEARNED = [
     Said("Cerebras", {"message": "Tools with mixed values for 'strict' are not allowed. Please set all tools to "
          "'strict: true' or 'strict: false'", "type": "invalid_request_error", "param": "tools", "code":
          "wrong_api_format"}, asked(tools=[STRICT, WEATHER]), {"strict": False}),
+    Said("FastAPI", fastapi("literal_error", "tool_choice", "literal['none','auto']", msg="Input should be 'none' or "
+         "'auto'", input="required"), MUST, choices("auto", "none", "named"), choice="required", status=422),
     # Structured output
     Said("DeepSeek", says("This response_format type is unavailable now", None, "invalid_request_error"), FORMAT,
          LOWER),
@@ -248,14 +283,14 @@ LEARNED = [
     Said("LM Studio", {"error": "'response_format.type' must be 'json_schema' or 'text'"},
          asked(response_format=OBJECT), AS_TOOL),
     Said("Gemini", [{"error": {"code": 400, "message": "Function calling with a response mime type: 'application/json' "
-         "is unsupported", "status": "INVALID_ARGUMENT"}}], asked(tools=[WEATHER], response_format=SCHEMA), LOWER),
+         "is unsupported", "status": "INVALID_ARGUMENT"}}], asked(tools=[WEATHER], response_format=SCHEMA), APART),
     Said("Groq", says("json mode cannot be combined with tool/function calling"), asked(tools=[WEATHER],
-         response_format=OBJECT), AS_TOOL),
+         response_format=OBJECT), APART),
     Said("Cerebras", {"message": '"tools" is incompatible with "response_format"', "type": "invalid_request_error",
          "param": "response_format", "code": "wrong_api_format"}, asked(tools=[WEATHER], response_format=SCHEMA),
-         LOWER),
+         APART),
     Said("Fireworks", says("You cannot specify response format and function call at the same time"),
-         asked(tools=[WEATHER], response_format=SCHEMA), LOWER),
+         asked(tools=[WEATHER], response_format=SCHEMA), APART),
     Said("OpenAI", says("Invalid schema for response_format 'output': In context=('properties', 'a'), 'minLength' is "
          "not permitted.", "response_format"), FORMAT, {"strict": False}),
     Said("OpenAI", says("Invalid schema for response_format 'output': In context=('properties', 'a'), 'oneOf' is not "
@@ -291,6 +326,8 @@ LEARNED = [
     Said("vLLM with Gemma", says("Conversation roles must alternate user/assistant/user/assistant/... Conversation "
          "roles must alternate user/assistant/user/assistant/...", None, 400),
          asked(SystemMessage("A"), ASKED, instructions="B"), {"merge_system": True}),
+    Said("a strict server", says("Multiple system messages are not supported"), asked(SystemMessage("A"), ASKED,
+         instructions="B"), {"merge_system": True}),
     # Ids
     Said("Mistral", {"object": "error", "message": "Tool call id was call_12345 but must be a-z, A-Z, 0-9, with a "
          "length of 9.", "type": "invalid_function_call", "param": None, "code": "3280"}, LONG, {"tool_id_length": 9}),
@@ -310,6 +347,10 @@ LEARNED = [
     Said("Cerebras", {"message": "body.messages.1.assistant.reasoning_content: property "
          "'body.messages.1.assistant.reasoning_content' is unsupported", "type": "invalid_request_error", "param":
          "validation_error", "code": "wrong_api_format"}, LONG, FORGOTTEN),
+    Said("Anthropic", {"type": "error", "error": {"type": "invalid_request_error", "message": "messages.1.content.0: "
+         "Invalid `signature` in `thinking` block"}}, LONG, FORGOTTEN),
+    Said("OpenAI", says("Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.",
+         "input"), LONG, FORGOTTEN),
     Said("DeepSeek", says("The reasoning_content in the thinking mode must be passed back to the API."), LONG,
          {"replay_reasoning": True}, Profile(replay_reasoning=False)),
     Said("Moonshot", says("thinking is enabled but reasoning_content is missing in assistant tool call message at "
@@ -372,6 +413,7 @@ UNTOUCHED = [
     Said("OpenAI", says("The 'metadata' parameter is only allowed when 'store' is enabled.", "metadata"), FULL, None),
     Said("OpenAI", says("Invalid value for 'parallel_tool_calls': 'parallel_tool_calls' is only allowed when 'tools' "
          "are specified.", "parallel_tool_calls"), setting(parallel_tool_calls=False), None),
+    Said("DeepSeek", {"detail": "Invalid top_logprobs and logprobs value"}, FULL, None),
     # The conversation is the caller's, too
     Said("OpenAI", says("Error while downloading https://example.com/image.jpg.", None, "invalid_image_url"), FULL,
          None),
@@ -398,8 +440,8 @@ UNTOUCHED = [
     Said("OpenAI", says("An assistant message with 'tool_calls' must be followed by tool messages responding to each "
          "'tool_call_id'. The following tool_call_ids did not have response messages: call_12345",
          "messages.[3].role"), FULL, None),
-    Said("Mistral", {"object": "error", "message": "Expected last role User or Tool (or Assistant with prefix True) for "
-         "serving but got assistant", "type": "invalid_request_message_order", "param": None, "code": "3230"}, FULL,
+    Said("Mistral", {"object": "error", "message": "Expected last role User or Tool (or Assistant with prefix True) "
+         "for serving but got assistant", "type": "invalid_request_message_order", "param": None, "code": "3230"}, FULL,
          None),
     Said("Mistral", {"object": "error", "message": "Unexpected role 'user' after role 'tool'", "type":
          "invalid_request_message_order", "param": None, "code": "3230"}, FULL, None),
@@ -424,8 +466,8 @@ UNTOUCHED = [
     Said("Azure", says("Unknown api version: temperature-preview"), FULL, None),
     Said("OpenAI", says("Invalid URL (POST /v1/chat/completion)"), FULL, None, status=404),
     # And its length, and the rest
-    Said("DeepSeek", says("This model's maximum context length is 1048565 tokens. However, you requested 1250025 tokens "
-         "(1250025 in the messages, 0 in the completion). Please reduce the length of the messages or completion."),
+    Said("DeepSeek", says("This model's maximum context length is 1048565 tokens. However, you requested 1250025 "
+         "tokens (1250025 in the messages, 0 in the completion). Please reduce the length of the messages."),
          FULL, None),
     Said("Perplexity", {"error": {"message": "The total length of all messages is too long.", "type":
          "too_many_prompt_tokens", "code": 400}}, FULL, None),
@@ -502,7 +544,7 @@ def echoes(prompt: str, cut: int) -> Sequence[Any]:
 def test_a_prompt_that_an_error_repeats_never_changes_what_is_known(prompt: str, cut: int, form: int) -> None:
     body = echoes(prompt, cut)[form]
     error = error_from_object(body, gateway="test", headers={}, status=400)
-    request = replace(FULL, messages=[SystemMessage("Be kind."), *TALK, UserMessage(prompt)])
+    request = replace(FULL, messages=History([SystemMessage("Be kind."), *TALK, UserMessage(prompt)]))
 
     assert lesson(error, Sent(request, Profile(), NAMES, "required", stream=True), [Profile()]) is None
     assert not (form == 1 and refuses_tools(error))
@@ -518,3 +560,49 @@ def test_a_refusal_that_the_conversation_talks_about_is_still_heard() -> None:
     found = lesson(error, Sent(request, Profile(), NAMES, None, stream=True), [Profile()])
     assert found is not None
     assert found.profile == Profile(dropped=frozenset({"temperature"}))
+
+
+def as_sent(body: Mapping[str, Any]) -> Sent:
+    """A recorded request as one of ours: what a lesson may be about, not its conversation."""
+    plain = ("max_tokens", "temperature", "top_p", "stop", "seed", "logprobs", "top_logprobs", "reasoning_effort")
+    given = {name: body[name] for name in plain if body.get(name) is not None}
+    if "max_completion_tokens" in body:
+        given["max_tokens"] = body["max_completion_tokens"]
+    extra = {name: body[name] for name in ("thinking", "grammar") if name in body}
+    told = any(message["role"] == "system" for message in body["messages"])
+    choice = body.get("tool_choice")
+    request = ModelRequest(
+        [ASKED],
+        tools=[WEATHER] if body.get("tools") else (),
+        tool_choice=choice if isinstance(choice, str) else None,
+        instructions="Be terse." if told else None,
+        settings=ModelSettings(**given, extra=extra),
+    )
+    profile = SHORT if "max_completion_tokens" in body else Profile()
+    return Sent(request, profile, NAMES, request.tool_choice, stream=bool(body.get("stream")))
+
+
+@pytest.mark.skipif(not TRAFFIC.exists(), reason="the reference folder is not part of a checkout")
+def test_of_the_recorded_refusals_those_that_can_be_mended_are() -> None:
+    with gzip.open(TRAFFIC, "rt", encoding="utf-8") as lines:
+        records = [record for line in lines if (record := json.loads(line))["status"] in (400, 404, 422)]
+    mended: list[tuple[str, str]] = []
+    for record in records:
+        headers = record["response_headers"]
+        try:
+            body = json.loads(record["body"])
+        except ValueError:
+            body = record["body"]
+        error = error_from_object(body, gateway="test", headers=headers, status=record["status"])
+        sent = as_sent(record["request"])
+        found = lesson(error, sent, [sent.profile])
+        if found is not None:
+            mended.append((record["provider"], found.text))
+
+    assert len(records) == 39
+    assert sorted(mended) == [
+        ("deepseek", "tool_choice required is not sent"),
+        ("mistral", "logprobs and top_logprobs are left out"),
+        ("openai", "instructions go out with the role developer"),
+        ("openai", "stop is left out"),
+    ]

@@ -30,7 +30,9 @@ async def test_a_good_call_is_answered_with_its_value(call_tool: CallTool) -> No
 
 async def test_an_unknown_tool_is_answered_with_the_known_ones(call_tool: CallTool) -> None:
     outcome = await call_tool(add, {}, name="sub")
-    assert outcome.message == ToolMessage("call-1", "sub", "There is no tool 'sub'. The tools are: add.", is_error=True)
+    assert outcome.message == ToolMessage(
+        "call-1", "sub", "There is no tool 'sub'. The tools are: add.", is_error=True, trust="system"
+    )
     assert outcome.outcome == "invalid"
 
 
@@ -69,7 +71,9 @@ async def test_an_exception_reaches_the_caller_but_its_text_not_the_model(call_t
 
     outcome = await call_tool(leak)
     assert (outcome.outcome, repr(outcome.error)) == ("error", "ConnectionError('password=hunter2')")
-    assert outcome.message == ToolMessage("call-1", "leak", "leak failed with an internal error.", is_error=True)
+    assert outcome.message == ToolMessage(
+        "call-1", "leak", "leak failed with an internal error.", is_error=True, trust="system"
+    )
 
 
 async def test_an_exception_of_a_users_validator_is_the_tools_failure(call_tool: CallTool) -> None:
@@ -106,7 +110,7 @@ async def test_tool_retry_is_a_message_to_the_model(call_tool: CallTool) -> None
 
     assert (await call_tool(pick, {"number": 0})).message.text == "Try again with other arguments."
     outcome = await call_tool(pick, {"number": 3})
-    assert outcome.message == ToolMessage("call-1", "pick", [TextPart("xxx", "web")], is_error=True)
+    assert outcome.message == ToolMessage("call-1", "pick", [TextPart("xxx", "web")], is_error=True, trust="system")
     assert (outcome.outcome, outcome.error) == ("retry", None)
     assert "60 characters left out" in (await call_tool(pick, {"number": 100})).message.text
 

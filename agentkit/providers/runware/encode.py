@@ -271,7 +271,9 @@ def _images(messages: Sequence[Message], profile: Profile) -> list[str]:
         return []
     index, images = found[0]
     if profile.vision is False:
-        raise ConfigurationError(f"messages[{index}] has an image, and {profile.gateway} documents no vision for it")
+        raise ConfigurationError(
+            f"messages[{index}] has an image, and {profile.gateway} documents no vision for this model: leave it out"
+        )
     if len(found) > 1:
         raise ConfigurationError(
             f"{len(found)} messages have images, and runware's inputs.images does not say which image belongs to "

@@ -254,9 +254,11 @@ class RunwareModel(ProviderModel):
             try:
                 known = parcel.polled(await self._post(request, get_response(task), headers, asking=True))
             except GatewayError as error:
+                if parcel.complete.is_set():  # a webhook was faster
+                    return
                 failures += 1
                 after = self._retry.wait(failures, error)
-                if lost is not None and isinstance(error, BadRequest):
+                if lost is not None and not parcel.items and isinstance(error, BadRequest):
                     raise lost from error
                 if after is None:
                     error.args = (f"{error} Task {task} may still finish.",)
@@ -267,7 +269,7 @@ class RunwareModel(ProviderModel):
                     "info", "poll", model=self.name, task=task, failures=failures, wait=wait, error=str(error)
                 )
                 continue
-            if lost is not None and not known:
+            if lost is not None and not (known or parcel.items):
                 raise lost
             failures, lost = 0, None
             wait, following = following, min(following * polling.growth, polling.longest)

@@ -113,7 +113,7 @@ async def test_a_runs_time_bounds_the_polls() -> None:
 async def test_an_agent_is_given_the_task_api_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     with Emulator([Reply('Here it is: {"number": "17"}'), GOOD], gateway="runware") as gateway:
         preset = replace(GATEWAYS["runware/tasks"], base_url=gateway.urls["tasks"])
-        monkeypatch.setitem(GATEWAYS, "runware/tasks", preset)  # type: ignore[arg-type]  # read-only to others
+        monkeypatch.setitem(GATEWAYS, "runware/tasks", preset)
         monkeypatch.setenv("RUNWARE_API_KEY", gateway.key)
         agent = Agent(f"runware/tasks:{MODEL}", output=Invoice, registry=Registry())
         assert (await agent.run("Invoice 17: 142.50")).output == Invoice(number="17", total=142.5)

@@ -224,11 +224,16 @@ async def test_a_poll_that_is_refused_for_good_is_sent_once() -> None:
 
 
 async def test_an_error_of_the_poll_inside_a_200_is_the_polls() -> None:
-    error = {"errors": [{"code": "rateLimitExceeded", "message": "slow", "taskType": POLL}]}
-    with answering(acknowledged, replies(error), succeeded) as (url, seen):
+    def limited(task: dict[str, Any]) -> bytes:
+        return http(200, {"errors": [{**failed(task, "rateLimitExceeded"), "taskType": POLL}]})
+
+    with answering(acknowledged, limited, replies({"errors": [{"code": "rateLimitExceeded"}]}), succeeded) as (
+        url,
+        seen,
+    ):
         await at(url, delivery="async").respond(HI)
 
-    assert asked_of(seen) == [(ASK, 1), (POLL, 1), (POLL, 1)]
+    assert asked_of(seen) == [(ASK, 1), (POLL, 1), (POLL, 1), (POLL, 1)]
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"data": 5}'])
@@ -276,6 +281,7 @@ async def test_a_wait_that_is_cancelled_ends_at_once() -> None:
                 group.start_soon(model.respond, HI)
                 while not gateway.requests:
                     await anyio.lowlevel.checkpoint()
+                await anyio.wait_all_tasks_blocked()
                 group.cancel_scope.cancel()
 
     assert model._active == 0

@@ -1,6 +1,7 @@
 """What a task says: settings and their ranges, the system prompt, images, tools, and what it cannot say."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -238,6 +239,25 @@ async def test_the_system_prompt_has_1_to_200_000_characters() -> None:
 )
 async def test_what_a_task_has_no_place_for_is_refused(messages: list[Message], named: str) -> None:
     assert (await refusal_of(ModelRequest(messages, instructions="You are terse."))).startswith(named)
+
+
+async def test_images_are_refused_for_a_model_without_vision() -> None:
+    blind = replace(RunwareModel(MODEL).profile, vision=False)
+    refused = await refusal_of(ModelRequest([UserMessage([TextPart("Look."), IMAGE])]), profile=blind)
+
+    assert refused == "messages[0] has an image, and runware/tasks documents no vision for this model: leave it out"
+
+
+async def test_extra_fields_do_not_take_the_place_of_what_the_request_says() -> None:
+    images = ModelRequest(
+        [UserMessage([TextPart("Look."), IMAGE])], settings=ModelSettings(extra={"inputs": {"videos": []}})
+    )
+    typed = ModelRequest(
+        HI, response_format=ResponseFormat("json_object"), settings=ModelSettings(extra={"outputFormat": "TEXT"})
+    )
+
+    assert (await refusal_of(images)).startswith("settings.extra holds inputs, which agentkit sets itself")
+    assert (await refusal_of(typed)).startswith("settings.extra holds outputFormat, which agentkit sets itself")
 
 
 async def test_an_answer_that_came_empty_is_not_said_again() -> None:

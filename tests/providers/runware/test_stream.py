@@ -8,6 +8,7 @@ import pytest
 from agentkit import RetryPolicy, _json
 from agentkit.emulator import Emulator, Raw, Reply
 from agentkit.errors import (
+    BadRequest,
     ConfigurationError,
     GatewayError,
     GatewayTimeout,
@@ -209,3 +210,11 @@ async def test_several_results_cannot_be_streamed() -> None:
             await model.respond(ModelRequest([UserMessage("Hi")]), stream=True)
 
     assert gateway.requests == []
+
+
+async def test_an_error_in_a_stream_that_nobody_asked_for_has_what_had_come_too() -> None:
+    broken = stream(said(text="Hel"), {"errors": [{"code": "invalidModel", "message": "it broke"}]})
+    with Emulator([broken], gateway="runware") as gateway, pytest.raises(BadRequest, match="it broke") as caught:
+        await tasks(gateway).respond(HI)
+
+    assert caught.value.partial == AssistantMessage([TextPart("Hel", "tool")])

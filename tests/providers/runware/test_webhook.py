@@ -115,7 +115,7 @@ async def test_a_lost_call_is_asked_for_before_the_deadline_is_over() -> None:
 async def test_a_task_whose_acknowledgement_was_lost_is_asked_for_without_waiting_for_a_call() -> None:
     with anyio.fail_after(5), answering(hangs_up, succeeded) as (url, seen):
         async with WebhookReceiver(patience=3600) as receiver:
-            response = await at(url, delivery=receiver).respond(HI)
+            response = await at(url, delivery=receiver, polling=Polling(first=0, budget=3600)).respond(HI)
 
     assert response.message.text == "Hello!"
     assert len({task["taskUUID"] for task in seen}) == 1
@@ -154,6 +154,22 @@ async def test_a_result_that_is_faster_than_its_acknowledgement_is_not_lost() ->
     assert len(seen) == 1
 
 
+async def test_a_result_that_is_delivered_while_a_poll_fails_is_the_answer() -> None:
+    async with WebhookReceiver(patience=0) as receiver:
+
+        async def late(task: dict[str, Any]) -> None:
+            assert await call(receiver, {"data": [finished(task)]}) == 200
+
+        def refused_after_delivery(task: dict[str, Any]) -> bytes:
+            anyio.run(late, task)
+            return http(401, {"errors": [{"code": "invalidApiKey", "message": "no"}]})
+
+        with answering(acknowledged, refused_after_delivery) as (url, _), anyio.fail_after(5):
+            response = await at(url, delivery=receiver).respond(HI)
+
+    assert response.message.text == "Hello!"
+
+
 async def test_a_receiver_that_is_closed_in_mid_flight_leaves_the_task_to_polling() -> None:
     receiver = WebhookReceiver(patience=0.3)
     answers: list[ModelResponse] = []
@@ -180,7 +196,7 @@ async def test_a_receiver_forgets_a_task_however_it_ends() -> None:
                 await at(url, delivery=receiver).respond(HI)
             with pytest.raises(GatewayTimeout):
                 await at(url, delivery=receiver, polling=short).respond(HI)
-        with answering(acknowledged) as (url, _), anyio.move_on_after(0.1):
+        with answering(acknowledged) as (url, _), anyio.move_on_after(0.5):
             receiver.patience = 3600
             await at(url, delivery=receiver, polling=NEVER).respond(HI)
 
@@ -301,12 +317,18 @@ async def test_whatever_is_sent_to_the_port_the_next_call_is_taken(sent_bytes: b
             assert parcel.complete.is_set()
 
 
-async def test_a_call_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_call_that_is_too_long_is_refused_before_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agentkit.providers.runware.webhook._MAX_CALL", 1000)
-    async with WebhookReceiver() as receiver:
-        parcel = receiver.expect(TASK["taskUUID"], 1)
-        assert await call(receiver, {"data": [finished(TASK, "x" * 1000)]}) == 413
-        assert parcel.items == []
+    with anyio.fail_after(5):
+        async with WebhookReceiver() as receiver:
+            parcel = receiver.expect(TASK["taskUUID"], 1)
+            host, port = receiver.url.split("/")[2].split(":")
+            path = receiver.url.rpartition("/")[2]
+            async with await anyio.connect_tcp(host, int(port)) as stream:
+                head = f"POST /{path} HTTP/1.1\r\nhost: a\r\ncontent-length: 999999\r\n\r\n"
+                await stream.send(head.encode() + b" " * 1001)
+                assert (await stream.receive()).startswith(b"HTTP/1.1 413 ")
+            assert parcel.items == []
 
 
 async def test_a_call_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,168 @@
+"""The state of a run as JSON: a journal keeps it step by step, a paused run carries it whole, `resume` takes it.
+
+A run's records are `messages` (some dropped from the end, some added, with the counters as they are then), `started`
+(the body of a call is about to run), `answer` (a call has its answer), `held` (a call waits for a decision), `decided`
+(it has one) and `closed` (all open calls are answered: the answers go into the history, in call order). Folding them
+gives the state; nothing else is kept.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from agentkit.errors import ConfigurationError
+from agentkit.messages import AssistantMessage, Message, ToolCall, ToolMessage
+from agentkit.messages.codec import decode_message, encode_message
+from agentkit.models import FinishReason
+from agentkit.runtime.approval import PendingCall
+from agentkit.runtime.limits import Budget
+from agentkit.usage import Usage
+
+_VERSION = 1
+_BUDGET = ("counted_tokens", "counted_cost", "cost", "requests", "turns", "tool_calls", "corrections")
+
+
+@dataclass(slots=True)
+class RunState:
+    """What a run is at.
+
+    `history` ends with the assistant message whose calls are open, if some are; `finish` is why that answer ended.
+    `started` and `answers` are by the call's place among them. `children` are the states of nested runs that are
+    paused, by the id of the call that runs them.
+    """
+
+    history: list[Message] = field(default_factory=list[Message])
+    earlier: int = 0
+    counters: dict[str, Any] = field(default_factory=dict[str, Any])
+    finish: FinishReason | None = None
+    answers: dict[int, ToolMessage] = field(default_factory=dict[int, ToolMessage])
+    started: set[int] = field(default_factory=set[int])
+    held: dict[int, PendingCall] = field(default_factory=dict[int, PendingCall])
+    children: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def open_calls(self) -> tuple[ToolCall, ...]:
+        """The calls that are not all answered yet."""
+        last = self.history[-1] if self.history else None
+        return last.tool_calls if isinstance(last, AssistantMessage) else ()
+
+    def apply(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Take one record.
+
+        Raises:
+            ConfigurationError: no record of this version of agentkit.
+        """
+        match kind:
+            case "messages":
+                self._take_messages(data)
+            case "started":
+                self.started.add(data["call"])
+            case "answer":
+                self.answers[data["call"]] = _tool_message(data["message"])
+                self.held.pop(data["call"], None)
+            case "held":
+                self.held[data["call"]] = pending_from(data["pending"])
+            case "decided":
+                self.held.pop(data["call"], None)
+            case "closed":
+                for index, message in data["rest"].items():
+                    self.answers[int(index)] = _tool_message(message)
+                self.history.extend(self.answers[index] for index in sorted(self.answers))
+                self._forget_calls()
+            case _:
+                raise ConfigurationError(
+                    f"{kind!r} is no record of this version of agentkit: use the one that wrote it"
+                )
+
+    def _take_messages(self, data: Mapping[str, Any]) -> None:
+        if data["drop"]:
+            del self.history[-data["drop"] :]
+            self._forget_calls()
+        self.history.extend(map(decode_message, data["add"]))
+        self.counters = dict(data["counters"])
+        self.earlier = data.get("earlier", self.earlier)
+        self.finish = data.get("finish")
+
+    def _forget_calls(self) -> None:
+        self.answers, self.started, self.held = {}, set(), {}
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value; `from_json` gives back an equal state."""
+        return {
+            "version": _VERSION,
+            "history": [encode_message(message) for message in self.history],
+            "earlier": self.earlier,
+            "counters": self.counters,
+            "finish": self.finish,
+            "answers": {str(index): encode_message(message) for index, message in self.answers.items()},
+            "started": sorted(self.started),
+            "held": {str(index): pending_to(call) for index, call in self.held.items()},
+            "children": self.children,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "RunState":
+        """The state that `to_json` gave.
+
+        Raises:
+            ConfigurationError: it is no such value.
+        """
+        if value.get("version") != _VERSION:
+            raise ConfigurationError(
+                "this is no state of a paused run: give paused.state, or the run's id and journal="
+            )
+        return cls(
+            [decode_message(message) for message in value["history"]],
+            value["earlier"],
+            dict(value["counters"]),
+            value["finish"],
+            {int(index): _tool_message(message) for index, message in value["answers"].items()},
+            set(value["started"]),
+            {int(index): pending_from(call) for index, call in value["held"].items()},
+            dict(value["children"]),
+        )
+
+
+def folded(records: Iterable[tuple[str, Mapping[str, Any]]]) -> RunState:
+    """The state that records add up to."""
+    state = RunState()
+    for kind, data in records:
+        state.apply(kind, data)
+    return state
+
+
+def budget_counters(budget: Budget) -> dict[str, Any]:
+    """What a run has spent, as JSON."""
+    usage = budget.usage
+    spent = {each.name: getattr(usage, each.name) for each in fields(usage) if each.name != "raw"}
+    return {**{name: getattr(budget, name) for name in _BUDGET}, "usage": spent}
+
+
+def restore_budget(budget: Budget, counters: Mapping[str, Any]) -> None:
+    """Go on counting from there; a nested run's spending counts in those above as well."""
+    budget.usage = Usage(**counters["usage"])
+    for name in _BUDGET:
+        setattr(budget, name, counters[name])
+
+
+def pending_to(call: PendingCall) -> dict[str, Any]:
+    """A pending call as JSON."""
+    given = {each.name: getattr(call, each.name) for each in fields(call)}
+    return {**given, "path": list(call.path), "arguments": dict(call.arguments)}
+
+
+def pending_from(value: Mapping[str, Any]) -> PendingCall:
+    """The pending call that `pending_to` gave."""
+    return PendingCall(**{**value, "path": tuple(value["path"])})
+
+
+def _tool_message(value: Mapping[str, Any]) -> ToolMessage:
+    message = decode_message(value)
+    if not isinstance(message, ToolMessage):
+        raise ConfigurationError("an answer to a call is a tool message")
+    return message
+
+
+def encoded(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Messages as JSON values."""
+    return [encode_message(message) for message in messages]
