@@ -7,7 +7,11 @@ AgentkitError
 │   ├── MissingKey             no API key for a gateway that wants one
 │   ├── ToolDefinitionError    a function that cannot become a tool
 │   ├── OutputTypeError        an output type that cannot be declared to a model
-│   └── RunNotFinished         the result of a stream was asked for before its end
+│   ├── RunNotFinished         the result of a stream was asked for before its end
+│   ├── RunExists              the journal has an unfinished run of that id: resume it
+│   ├── RunConflict            somebody else has the run, or its id stands for something else
+│   └── RunUnfinished          the last run of the session is not finished
+├── StorageError               a file cannot be read or written: full, locked, damaged, not allowed
 ├── GatewayError               the outside world's failure
 │   ├── AuthenticationError    401: the key is wrong
 │   ├── PermissionDenied       403: the key may not do this
@@ -69,6 +73,34 @@ class OutputTypeError(UsageError):
 
 class RunNotFinished(UsageError):
     """The result of a stream was asked for before the stream ended."""
+
+
+class RunExists(UsageError):
+    """The journal has an unfinished run of that id; `Agent.resume` goes on with it. `run_id` is the id."""
+
+    def __init__(self, message: str, *, run_id: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+
+
+class RunConflict(UsageError):
+    """Somebody else is at the run, or its id stands for another input. `run_id` is the id."""
+
+    def __init__(self, message: str, *, run_id: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+
+
+class RunUnfinished(UsageError):
+    """The last run of the session is not finished: resume it or discard it first. `run_id` is that run's id."""
+
+    def __init__(self, message: str, *, run_id: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+
+
+class StorageError(AgentkitError):
+    """A file cannot be read or written: full, locked, damaged, not allowed. What was durable before still is."""
 
 
 class GatewayError(AgentkitError):

@@ -15,6 +15,8 @@ from agentkit.messages.parts import (
     Trust,
     UserPart,
 )
+from agentkit.messages.repair import Repair, repaired
+from agentkit.messages.validity import violations
 
 __all__ = [
     "AssistantMessage",
@@ -26,6 +28,7 @@ __all__ = [
     "Part",
     "ReasoningPart",
     "RefusalPart",
+    "Repair",
     "SystemMessage",
     "TextPart",
     "ToolCall",
@@ -34,4 +37,6 @@ __all__ = [
     "Trust",
     "UserMessage",
     "UserPart",
+    "repaired",
+    "violations",
 ]

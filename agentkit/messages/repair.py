@@ -8,7 +8,6 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agentkit import _json
 from agentkit.messages.message import AssistantMessage, Message, ToolMessage
 from agentkit.messages.parts import AssistantPart, ToolCall
 from agentkit.messages.validity import arguments_problem, is_empty
@@ -67,18 +66,19 @@ class _Pairs:
         self.changes: list[tuple[int, str]] = []
         self._answers: dict[int, dict[int, ToolMessage]] = defaultdict(dict)
         self._open: dict[str, tuple[int, deque[int]]] = {}  # id -> where it was last called, and which calls are open
-        last = next_place = -1
+        turn = last = -1  # the newest message that is no answer, and the place of the call that was answered last
         for index, message in enumerate(messages):
-            if isinstance(message, ToolMessage):
-                place = self._take(message, index)
-                if place is not None and (place <= last or next_place != index):
-                    self.changes.append((index, f"moved the answer to {message.call_id!r} behind its call"))
-                if place is not None:
-                    last, next_place = max(last, place), index + 1
+            if not isinstance(message, ToolMessage):
+                turn, last = index, -1
+                if isinstance(message, AssistantMessage):
+                    self._call(message.tool_calls, index)
                 continue
-            if isinstance(message, AssistantMessage) and message.tool_calls:
-                self._call(message.tool_calls, index)
-                last, next_place = -1, index + 1
+            pair = self._take(message, index)
+            if pair is None:
+                continue
+            if pair[0] != turn or pair[1] <= last:
+                self.changes.append((index, f"moved the answer to {message.call_id!r} behind its call, in call order"))
+            last = pair[1]
 
     def of(self, index: int) -> Mapping[int, ToolMessage]:
         """The answers to the calls of one message, by the place of the call."""
@@ -91,8 +91,8 @@ class _Pairs:
                 self._open[call.id] = caller, places = index, deque()
             places.append(place)
 
-    def _take(self, message: ToolMessage, index: int) -> int | None:
-        """The place of the call that the result answers; None where it answers none."""
+    def _take(self, message: ToolMessage, index: int) -> tuple[int, int] | None:
+        """The message and the place in it of the call that the result answers; None where it answers none."""
         caller, places = self._open.get(message.call_id, (-1, deque[int]()))
         if caller < 0:
             self.changes.append((index, f"dropped a result of {message.name!r}: no call {message.call_id!r} before it"))
@@ -102,7 +102,7 @@ class _Pairs:
             return None
         place = places.popleft()
         self._answers[caller][place] = message
-        return place
+        return caller, place
 
 
 class _Ids:
@@ -165,8 +165,8 @@ def _answers(
 
 
 def _written(arguments: object) -> str:
-    """Arguments without a JSON form as text."""
+    """Arguments without a JSON form as text; no text where they are too deep even for that."""
     try:
-        return _json.dumps(arguments).decode()
-    except (TypeError, ValueError):
         return str(arguments)
+    except (RecursionError, ValueError):
+        return ""

@@ -122,13 +122,13 @@ class Profile:
             raise ConfigurationError(
                 f"this is no saved profile: {odd!r} is not known; it has {', '.join(sorted(known))}"
             )
-        for name, allowed in _MEMBERS.items():
-            given = said.get(name, allowed)
-            if not given or not set([given] if isinstance(given, str) else given) <= set(allowed):
-                raise ConfigurationError(
-                    f"this is no saved profile: {name} is {given!r}; it can be {', '.join(sorted(allowed))}"
-                )
         try:
+            for name, allowed in _MEMBERS.items():
+                given = said.get(name, allowed)
+                if not given or not set([given] if isinstance(given, str) else given) <= set(allowed):
+                    raise ConfigurationError(
+                        f"this is no saved profile: {name} is {given!r}; it can be {', '.join(sorted(allowed))}"
+                    )
             return cls(**{name: _READERS.get(name, _as_is)(value) for name, value in said.items()})
         except (TypeError, ValueError, AttributeError, KeyError) as error:
             raise ConfigurationError(f"this is no saved profile: {error}") from error

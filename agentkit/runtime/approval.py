@@ -44,9 +44,13 @@ class Deny:
 
 @dataclass(frozen=True, slots=True)
 class Approve:
-    """A decision about a paused run: the call runs, with the arguments that were shown."""
+    """A decision about a paused run: the call runs, with the arguments that were shown.
+
+    `hash` is the one that was shown; a call with another name or other arguments is then refused.
+    """
 
     call_id: str
+    hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,10 @@ Verdict: TypeAlias = Allow | Deny | NeedApproval
 Decision: TypeAlias = Approve | Deny | Answer
 Policy: TypeAlias = Callable[[ToolCall, RunContext[Any], Trust], Verdict | Awaitable[Verdict]]
 """`policy(call, context, trust)`, with validated arguments; `trust` is the lowest of all that the model has seen."""
+
+OnUnknown: TypeAlias = Literal["tell", "ask"]
+"""What becomes of a call that a crash interrupted and that may not be run again: the model is told that its outcome is
+unknown, or the run pauses until somebody says what it was."""
 
 PendingReason: TypeAlias = Literal["approval", "deferred", "unknown"]
 
@@ -131,6 +139,10 @@ def by_call(decisions: Iterable[Decision], pending: Iterable[PendingCall]) -> di
             raise ConfigurationError(f"no call {decision.call_id!r} is waiting for a decision; waiting are: {known}")
         if decision.call_id in found:
             raise ConfigurationError(f"there are two decisions for the call {decision.call_id!r}")
+        if isinstance(decision, Approve) and decision.hash not in (None, call.hash):
+            raise ConfigurationError(
+                f"the call {decision.call_id!r} is not the one that was approved: look at it again"
+            )
         if isinstance(decision, Approve) and call.because == "deferred":
             raise ConfigurationError(
                 f"the call {decision.call_id!r} waits for its result: give it with Answer, or deny it"

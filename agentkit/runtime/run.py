@@ -23,7 +23,7 @@ from agentkit.messages import (
 )
 from agentkit.models import Model, ModelResponse, ModelSettings, OutputMode, ToolDefinition
 from agentkit.output import OUTPUT_TOOL, Declared, Plan, plan
-from agentkit.runtime.approval import Decision, PendingCall, Policy, lower, lowest_trust
+from agentkit.runtime.approval import Decision, OnUnknown, PendingCall, Policy, lower, lowest_trust
 from agentkit.runtime.guard import RepeatGuard
 from agentkit.runtime.limits import Budget, LimitReached, RunLimits
 from agentkit.runtime.result import RunResult
@@ -93,9 +93,10 @@ class Run:
         self.open_calls: tuple[ToolCall, ...] = ()
         self.answers: dict[int, ToolMessage] = {}
         self.begun: set[int] = set()  # calls whose body may have run, now or before a crash
-        self.held: dict[int, PendingCall] = {}
+        self.held: dict[int, tuple[PendingCall, ...]] = {}
         self.children: dict[str, Any] = {}  # states of paused nested runs, by the id of the call that runs them
         self.decisions: Mapping[str, Decision] = {}
+        self.on_unknown: OnUnknown = "tell"
         self.paused: RunPaused | None = None
         self.unjudged = False  # whether the history ends with an answer that nobody has looked at: after a resume
         self.spawn: Callable[..., object] = _no_spawn

@@ -1,9 +1,9 @@
 """The state of a run as JSON: a journal keeps it step by step, a paused run carries it whole, `resume` takes it.
 
 A run's records are `messages` (some dropped from the end, some added, with the counters as they are then), `started`
-(the body of a call is about to run), `answer` (a call has its answer), `held` (a call waits for a decision), `decided`
-(it has one) and `closed` (all open calls are answered: the answers go into the history, in call order). Folding them
-gives the state; nothing else is kept.
+(the body of a call is about to run), `answer` (a call has its answer), `held` (a call waits for decisions, its own or
+those of a nested run's calls) and `closed` (all open calls are answered: the answers go into the history, in call
+order). Folding them gives the state; nothing else is kept.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ class RunState:
     finish: FinishReason | None = None
     answers: dict[int, ToolMessage] = field(default_factory=dict[int, ToolMessage])
     started: set[int] = field(default_factory=set[int])
-    held: dict[int, PendingCall] = field(default_factory=dict[int, PendingCall])
+    held: dict[int, tuple[PendingCall, ...]] = field(default_factory=dict[int, tuple[PendingCall, ...]])
     children: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -45,6 +45,11 @@ class RunState:
         """The calls that are not all answered yet."""
         last = self.history[-1] if self.history else None
         return last.tool_calls if isinstance(last, AssistantMessage) else ()
+
+    @property
+    def pending(self) -> tuple[PendingCall, ...]:
+        """What waits for a decision, in call order."""
+        return tuple(call for index in sorted(self.held) for call in self.held[index])
 
     def apply(self, kind: str, data: Mapping[str, Any]) -> None:
         """Take one record.
@@ -61,9 +66,7 @@ class RunState:
                 self.answers[data["call"]] = _tool_message(data["message"])
                 self.held.pop(data["call"], None)
             case "held":
-                self.held[data["call"]] = pending_from(data["pending"])
-            case "decided":
-                self.held.pop(data["call"], None)
+                self.held[data["call"]] = tuple(map(_pending_from, data["pending"]))
             case "closed":
                 for index, message in data["rest"].items():
                     self.answers[int(index)] = _tool_message(message)
@@ -96,7 +99,7 @@ class RunState:
             "finish": self.finish,
             "answers": {str(index): encode_message(message) for index, message in self.answers.items()},
             "started": sorted(self.started),
-            "held": {str(index): pending_to(call) for index, call in self.held.items()},
+            "held": {str(index): [pending_to(call) for call in calls] for index, calls in self.held.items()},
             "children": self.children,
         }
 
@@ -118,7 +121,7 @@ class RunState:
             value["finish"],
             {int(index): _tool_message(message) for index, message in value["answers"].items()},
             set(value["started"]),
-            {int(index): pending_from(call) for index, call in value["held"].items()},
+            {int(index): tuple(map(_pending_from, calls)) for index, calls in value["held"].items()},
             dict(value["children"]),
         )
 
@@ -151,7 +154,7 @@ def pending_to(call: PendingCall) -> dict[str, Any]:
     return {**given, "path": list(call.path), "arguments": dict(call.arguments)}
 
 
-def pending_from(value: Mapping[str, Any]) -> PendingCall:
+def _pending_from(value: Mapping[str, Any]) -> PendingCall:
     """The pending call that `pending_to` gave."""
     return PendingCall(**{**value, "path": tuple(value["path"])})
 

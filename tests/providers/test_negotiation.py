@@ -613,6 +613,7 @@ def test_a_saved_profile_says_only_what_was_learned() -> None:
         '{"max_tokens_field": "tokens"}',
         '{"output_modes": []}',
         '{"efforts": ["huge"]}',
+        '{"efforts": 5}',
     ],
 )
 def test_a_text_that_is_no_saved_profile_is_refused(text: str) -> None:

@@ -91,10 +91,7 @@ class TaskDecoder:
         """Each finished item of `data`, then each error: results succeed and fail one by one."""
         for item in items_of(value):
             if is_finished(item):
-                try:
-                    yield self.response(item, value)
-                except MalformedResponse as error:
-                    yield error
+                yield self.response(item, value)
         for entry in errors_of(value):
             yield self.error({"errors": [entry]})
 

@@ -136,6 +136,22 @@ async def test_a_task_that_the_transport_sent_twice_is_asked_for_when_the_server
     assert asked_of(seen) == [(ASK, 1), (POLL, 1), (ASK, 2), (ASK, 2), (POLL, 2)]
 
 
+async def test_a_task_that_is_refused_at_once_is_not_asked_for() -> None:
+    with answering(lambda task: http(400, {"errors": [failed(task)]})) as (url, seen), pytest.raises(BadRequest):
+        await at(url, delivery="async").respond(HI)
+
+    assert asked_of(seen) == [(ASK, 1)]
+
+
+async def test_nothing_is_sent_or_asked_for_after_the_deadline() -> None:
+    late = ModelRequest([UserMessage("Hi")], deadline=time.monotonic() - 1)
+    with answering() as (url, seen), pytest.raises(GatewayTimeout, match="the deadline passed before") as caught:
+        await at(url, delivery="async").respond(late)
+
+    assert seen == []
+    assert caught.value.billed is False
+
+
 async def test_a_retry_after_a_refusal_has_a_new_uuid() -> None:
     with Emulator([Reply("Hello!")], gateway="runware", faults=["server_error"]) as gateway:
         await tasks(gateway, delivery="async").respond(HI)
