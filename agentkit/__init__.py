@@ -23,9 +23,14 @@ from agentkit.errors import (
     QuotaExhausted,
     RateLimited,
     Refused,
+    RunConflict,
     RunEnded,
+    RunExists,
     RunNotFinished,
+    RunPaused,
+    RunUnfinished,
     ServerError,
+    StorageError,
     StreamTruncated,
     ToolDefinitionError,
     ToolFailed,
@@ -35,19 +40,23 @@ from agentkit.errors import (
 from agentkit.extract import Extracted, extract
 from agentkit.messages import History
 from agentkit.models import ModelSettings
-from agentkit.runtime import RunLimits, RunResult
-from agentkit.tools import Tool, ToolRetry, Toolset, tool
+from agentkit.runtime import Allow, Answer, Approve, Deny, NeedApproval, RunLimits, RunResult
+from agentkit.tools import Tool, ToolDeferred, ToolRetry, Toolset, tool
 from agentkit.transport import RetryPolicy
 
 __all__ = [
     "Agent",
     "AgentkitError",
+    "Allow",
+    "Answer",
+    "Approve",
     "AuthenticationError",
     "BadRequest",
     "ConfigurationError",
     "ConnectionFailed",
     "ContentFiltered",
     "ContextOverflow",
+    "Deny",
     "EmptyResponse",
     "Extracted",
     "GatewayError",
@@ -58,6 +67,7 @@ __all__ = [
     "MalformedResponse",
     "MissingKey",
     "ModelSettings",
+    "NeedApproval",
     "OutputTypeError",
     "Overloaded",
     "PermissionDenied",
@@ -65,14 +75,20 @@ __all__ = [
     "RateLimited",
     "Refused",
     "RetryPolicy",
+    "RunConflict",
     "RunContext",
     "RunEnded",
+    "RunExists",
     "RunLimits",
     "RunNotFinished",
+    "RunPaused",
     "RunResult",
+    "RunUnfinished",
     "ServerError",
+    "StorageError",
     "StreamTruncated",
     "Tool",
+    "ToolDeferred",
     "ToolDefinitionError",
     "ToolFailed",
     "ToolRetry",

@@ -6,7 +6,9 @@ from agentkit.runtime import (
     OutputRejected,
     PartialOutput,
     RunFinished,
+    RunSuspended,
     ToolFinished,
+    ToolHeld,
     ToolStarted,
     TurnFinished,
 )
@@ -19,8 +21,10 @@ __all__ = [
     "PartialOutput",
     "ReasoningDelta",
     "RunFinished",
+    "RunSuspended",
     "TextDelta",
     "ToolFinished",
+    "ToolHeld",
     "ToolStarted",
     "TurnFinished",
 ]

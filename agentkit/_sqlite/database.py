@@ -19,8 +19,8 @@ T = TypeVar("T")
 class Database:
     """One SQLite file. All objects of a file share its threads, which start with the first work and end with `aclose`.
 
-    Work is a function of a connection, run in a savepoint of its own inside of a transaction that others may share; it
-    must not begin, commit or roll back. The threads are daemons: work that nobody has seen committed may be lost at the
+    Work is a function of a connection, all of it kept or nothing, inside of a transaction that others may share; it must
+    not begin, commit or roll back, and may be run again when its neighbour fails. The threads are daemons: work that nobody has seen committed may be lost at the
     end of the process. A fork waits for the current commit; the child starts threads of its own.
     """
 
@@ -92,22 +92,17 @@ class _File:
         self.path = path
         self.pid = os.getpid()
         self.users = 0
-        self._make = lambda writes: Worker(
-            path,
-            schema,
-            timeout=timeout,
-            synchronous=synchronous,
-            writes=writes,
-            name=f"agentkit-{'writes' if writes else 'reads'}-{os.path.basename(path)}",
-        )
+        self._timeout = timeout
         self._lock = threading.Lock()
         self._reader: Worker | None = None
-        self.writer = self._make(True)
+        self.writer = Worker(path, schema, timeout=timeout, synchronous=synchronous, writes=True)
 
     def reader(self) -> Worker:
         with self._lock:
             if self._reader is None:
-                self._reader = self._make(False)
+                self._reader = Worker(
+                    self.path, self.writer.schema, timeout=self._timeout, synchronous="NORMAL", writes=False
+                )
             return self._reader
 
     def workers(self) -> list[Worker]:

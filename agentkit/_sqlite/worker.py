@@ -22,9 +22,7 @@ class Worker:
     and nothing else: the thread goes on, with a new connection where the old one may be in doubt.
     """
 
-    def __init__(
-        self, path: str, schema: Schema, *, timeout: float, synchronous: Synchronous, writes: bool, name: str
-    ) -> None:
+    def __init__(self, path: str, schema: Schema, *, timeout: float, synchronous: Synchronous, writes: bool) -> None:
         self.schema = schema
         self._path = path
         self._timeout = timeout
@@ -37,6 +35,7 @@ class Worker:
         self._connection: sqlite3.Connection | None = None
         self._closed = False
         self._last: Ticket[None] = Ticket(_nothing)
+        name = "agentkit-writer" if writes else "agentkit-reader"
         self._thread = threading.Thread(target=self._serve, daemon=True, name=name)
         self._thread.start()
 
@@ -136,19 +135,31 @@ class Worker:
 
 
 def _commit(connection: sqlite3.Connection, batch: Sequence[Ticket[Any]], path: str) -> None:
+    """Savepoints cost about as much as the work of a journal, so they are left out until something fails."""
     connection.execute("BEGIN IMMEDIATE")
+    try:
+        for ticket in batch:
+            ticket.run(connection)
+    except BaseException:  # also SystemExit: it belongs to the work, not to this thread
+        if connection.in_transaction:  # else SQLite has rolled it back itself
+            connection.execute("ROLLBACK")
+        connection.execute("BEGIN IMMEDIATE")
+        _run_apart(connection, batch, path)
+    connection.execute("COMMIT")
+
+
+def _run_apart(connection: sqlite3.Connection, batch: Sequence[Ticket[Any]], path: str) -> None:
     for ticket in batch:
         try:
             connection.execute("SAVEPOINT work")
             ticket.run(connection)
             connection.execute("RELEASE work")
-        except BaseException as error:  # also SystemExit: it belongs to the work, not to this thread
-            if not connection.in_transaction:  # SQLite has rolled all of it back
+        except BaseException as error:
+            if not connection.in_transaction:
                 raise
             ticket.error = explained(error, path)
             connection.execute("ROLLBACK TO work")
             connection.execute("RELEASE work")
-    connection.execute("COMMIT")
 
 
 def _read(connection: sqlite3.Connection, batch: Sequence[Ticket[Any]], path: str) -> None:

@@ -4,12 +4,23 @@ Configuration only; each run has its own state.
 """
 
 import functools
+import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Generic, Self, TypeAlias, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypedDict, Unpack, overload
 
 from typing_extensions import TypeForm, TypeVar
 
+from agentkit.agent.durable import (
+    JournalLike,
+    OnUnfinished,
+    begin_nested,
+    begin_session,
+    check_options,
+    go_on,
+    ledger_for,
+    opened,
+)
 from agentkit.agent.prompt import as_messages
 from agentkit.agent.sync import run_sync
 from agentkit.context import RunContext
@@ -18,8 +29,22 @@ from agentkit.messages import History, Message, UserPart
 from agentkit.models import Model, ModelSettings, OutputMode, ToolChoice
 from agentkit.output import declare
 from agentkit.providers import Registry, default_registry
-from agentkit.runtime import Run, RunLimits, RunResult, RunSpec, RunStream, run_to_end
+from agentkit.runtime import (
+    Decision,
+    OnUnknown,
+    Policy,
+    Run,
+    RunLimits,
+    RunResult,
+    RunSpec,
+    RunStream,
+    entry,
+    run_to_end,
+)
 from agentkit.tools import AnyTool, Tool, ToolLike, Toolset
+
+if TYPE_CHECKING:
+    from agentkit.journal import Journal
 
 Deps = TypeVar("Deps", contravariant=True, default=None)
 Output = TypeVar("Output", covariant=True, default=str)
@@ -33,15 +58,40 @@ class RunOptions(TypedDict, total=False):
     """What a run may have of its own.
 
     `history` goes before the prompt. `model`, `settings` (merged over the agent's), `tools` and `limits` stand in for
-    the agent's. `run_id` names the run.
+    the agent's. `run_id` names the run. `journal` (a file's name, or a `Journal`) keeps each step, so that the run can
+    go on after a crash, and a finished run of the same id and input is not run again. `session` names a conversation in
+    the journal: the finished runs of that name are the history. When its last run has not finished, `on_unfinished`
+    says what to do first: nothing is (an error), that run is resumed, or it is discarded.
     """
 
+    journal: JournalLike
+    session: str
+    on_unfinished: OnUnfinished
     history: Iterable[Message] | None
     model: Model | str
     settings: ModelSettings
     tools: Iterable[ToolLike]
     limits: RunLimits
     run_id: str
+
+
+class ResumeOptions(TypedDict, total=False):
+    """How a run goes on.
+
+    `decisions` are about its pending calls; those without one go on waiting. `changed` lets an agent that was changed
+    since (instructions, tools, output) go on all the same. `on_unknown` says what becomes of a call that a crash
+    interrupted and that may not be run again: the model is told (`"tell"`), or the run pauses until somebody says
+    (`"ask"`). The rest is as in `RunOptions`.
+    """
+
+    journal: JournalLike
+    decisions: Iterable[Decision]
+    changed: bool
+    on_unknown: OnUnknown
+    model: Model | str
+    settings: ModelSettings
+    tools: Iterable[ToolLike]
+    limits: RunLimits
 
 
 class Agent(Generic[Deps, Output]):
@@ -59,6 +109,9 @@ class Agent(Generic[Deps, Output]):
         limits: when a run ends without an answer.
         settings: sampling and limits of each request.
         parallel_tools: how many calls of one turn run at once; sync tools share the registry's threads as well.
+        policy: `policy(call, context, trust)` says of each validated call whether it may take effect: `Allow()`,
+            `Deny(why)` or `NeedApproval(reason)`. Without one, a call that cannot be taken back (`effect="external"`)
+            needs approval once the model has read text of a tool or of the open world.
         name: for logs and `as_tool`.
         registry: where model names are looked up; the process's own by default.
 
@@ -82,6 +135,7 @@ class Agent(Generic[Deps, Output]):
         limits: RunLimits | None = None,
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
+        policy: Policy | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -99,6 +153,7 @@ class Agent(Generic[Deps, Output]):
         limits: RunLimits | None = None,
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
+        policy: Policy | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -116,6 +171,7 @@ class Agent(Generic[Deps, Output]):
         limits: RunLimits | None = None,
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
+        policy: Policy | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -133,6 +189,7 @@ class Agent(Generic[Deps, Output]):
         limits: RunLimits | None = None,
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
+        policy: Policy | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -150,6 +207,7 @@ class Agent(Generic[Deps, Output]):
         limits: RunLimits | None = None,
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
+        policy: Policy | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -167,6 +225,7 @@ class Agent(Generic[Deps, Output]):
         limits: RunLimits | None = None,
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
+        policy: Policy | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -184,6 +243,7 @@ class Agent(Generic[Deps, Output]):
         limits: RunLimits | None = None,
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
+        policy: Policy | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -201,6 +261,7 @@ class Agent(Generic[Deps, Output]):
         limits: RunLimits | None = None,
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
+        policy: Policy | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -218,6 +279,7 @@ class Agent(Generic[Deps, Output]):
         limits: RunLimits | None = None,
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
+        policy: Policy | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -235,6 +297,7 @@ class Agent(Generic[Deps, Output]):
         limits: RunLimits | None = None,
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
+        policy: Policy | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -251,6 +314,7 @@ class Agent(Generic[Deps, Output]):
         limits: RunLimits | None = None,
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
+        policy: Policy | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None:
@@ -264,6 +328,7 @@ class Agent(Generic[Deps, Output]):
         self._limits = limits or RunLimits()
         self._settings = settings or ModelSettings()
         self._parallel_tools = parallel_tools
+        self._policy = policy
         self._name = name
         self._registry = registry
         _check_choice(tool_choice, self._toolset)
@@ -318,6 +383,58 @@ class Agent(Generic[Deps, Output]):
         """Run and watch: `async with agent.stream(...) as run: async for event in run: ...`, then `run.result`."""
         return RunStream(self._start(prompt, deps, options))
 
+    @overload
+    async def resume(
+        self: "Agent[None, T]", run: str | Mapping[str, Any], *, deps: None = None, **options: Unpack[ResumeOptions]
+    ) -> RunResult[T]: ...
+    @overload
+    async def resume(
+        self: "Agent[D, T]", run: str | Mapping[str, Any], *, deps: D, **options: Unpack[ResumeOptions]
+    ) -> RunResult[T]: ...
+    async def resume(
+        self, run: str | Mapping[str, Any], *, deps: Any = None, **options: Unpack[ResumeOptions]
+    ) -> RunResult[Any]:
+        """Go on with a run that was paused, killed, cancelled or failed, to its end: the id of a run in `journal=`, or
+        the `state` of a `RunPaused`. A run that has finished gives its recorded result.
+
+        Finished calls are not run again. One that was under way is, if its tool only reads or is idempotent; else see
+        `on_unknown`.
+
+        Raises:
+            RunPaused: calls wait for a decision still, or again.
+            RunConflict: another process is at it, or the agent has changed since.
+            RunEnded, GatewayError, UsageError: see `run`.
+        """
+        return await self._resume_any(run, deps, options)
+
+    @overload
+    def resume_sync(
+        self: "Agent[None, T]", run: str | Mapping[str, Any], *, deps: None = None, **options: Unpack[ResumeOptions]
+    ) -> RunResult[T]: ...
+    @overload
+    def resume_sync(
+        self: "Agent[D, T]", run: str | Mapping[str, Any], *, deps: D, **options: Unpack[ResumeOptions]
+    ) -> RunResult[T]: ...
+    def resume_sync(
+        self, run: str | Mapping[str, Any], *, deps: Any = None, **options: Unpack[ResumeOptions]
+    ) -> RunResult[Any]:
+        """`resume` for scripts and notebooks, as `run_sync` is for `run`."""
+        return run_sync(functools.partial(self._resume_any, run, deps, options))
+
+    @overload
+    def resume_stream(
+        self: "Agent[None, T]", run: str | Mapping[str, Any], *, deps: None = None, **options: Unpack[ResumeOptions]
+    ) -> RunStream[T]: ...
+    @overload
+    def resume_stream(
+        self: "Agent[D, T]", run: str | Mapping[str, Any], *, deps: D, **options: Unpack[ResumeOptions]
+    ) -> RunStream[T]: ...
+    def resume_stream(
+        self, run: str | Mapping[str, Any], *, deps: Any = None, **options: Unpack[ResumeOptions]
+    ) -> RunStream[Any]:
+        """`resume`, watched as with `stream`."""
+        return RunStream(self._resumed(run, deps, options))
+
     def as_tool(self, *, name: str | None = None, description: str | None = None) -> Tool[..., Any]:
         """This agent as another's tool: the model gives it a prompt and gets its output.
 
@@ -355,18 +472,51 @@ class Agent(Generic[Deps, Output]):
         return await run_to_end(self._start(prompt, deps, options))
 
     async def _run_nested(self, context: RunContext[Any], prompt: str) -> Any:
-        result = await run_to_end(self._start(prompt, context.deps, {}, parent=context.scope))
-        return result.output
+        """One run as a tool's body. It goes on where it stood when its parent is resumed."""
+        parent: Run = context.scope  # type: ignore[assignment]  # the runtime's own scope is a run
+        run = self._start(prompt, context.deps, {}, parent=parent, run_id=f"{parent.run_id}/{context.call_id}")
+        begin_nested(run, parent, context.call_id)
+        try:
+            return (await run_to_end(run)).output
+        finally:
+            parent.lower_trust(run.trust)
 
-    def _start(self, prompt: Prompt, deps: Any, options: RunOptions, *, parent: Any = None) -> Run:
+    def _start(
+        self,
+        prompt: Prompt | None,
+        deps: Any,
+        options: RunOptions,
+        *,
+        parent: Run | None = None,
+        run_id: str | None = None,
+    ) -> Run:
         if deps is None and self._deps_type not in (None, type(None)):
             raise ConfigurationError(f"agent {self._name!r} wants deps= of type {self._deps_type.__name__}")
-        history = options.get("history")
-        toolset = Toolset(options["tools"]) if "tools" in options else self._toolset
+        check_options(options)
         registry = self._registry or default_registry()
+        spec = self._spec(options, registry)
+        history = options.get("history")
+        given = history if isinstance(history, History) else History(history or ())
+        asked = () if prompt is None else as_messages(prompt)
+        run_id = run_id or options.get("run_id") or uuid.uuid4().hex
+        journal, session = self._journal(options, parent, registry), options.get("session")
+        ledger = None
+        if journal is not None:
+            above = None if parent is None else parent.run_id
+            ledger = ledger_for(spec, run_id, asked, given, journal, session=session, parent=above)
+        run = Run(spec, deps=deps, history=given, prompt=asked, run_id=run_id, parent=parent, ledger=ledger)
+        if journal is not None:
+            run.enter = entry.begin
+        if journal is not None and session is not None:
+            resume = functools.partial(self._resume_by_id, journal=journal, deps=deps)
+            run.enter = begin_session(journal, options.get("on_unfinished"), resume)
+        return run
+
+    def _spec(self, options: RunOptions, registry: Registry) -> RunSpec:
+        toolset = Toolset(options["tools"]) if "tools" in options else self._toolset
         model = options.get("model", self._model)
         _check_choice(self._tool_choice, toolset)
-        spec = RunSpec(
+        return RunSpec(
             model=registry.model(model) if isinstance(model, str) else model,
             name=self._name,
             instructions=self._instructions,
@@ -378,11 +528,35 @@ class Agent(Generic[Deps, Output]):
             settings=self._settings.merged(options.get("settings")),
             parallel_tools=self._parallel_tools,
             threads=registry.threads,
+            policy=self._policy,
         )
-        given = history if isinstance(history, History) else History(history or ())
-        return Run(
-            spec, deps=deps, history=given, prompt=as_messages(prompt), run_id=options.get("run_id"), parent=parent
-        )
+
+    def _journal(self, options: RunOptions, parent: Run | None, registry: Registry) -> "Journal | None":
+        if parent is not None:
+            return None if parent.ledger is None else parent.ledger.journal
+        given = options.get("journal")
+        return None if given is None else opened(given, registry.journals)
+
+    async def _resume_by_id(self, run_id: str, *, journal: "Journal", deps: Any) -> RunResult[Any]:
+        return await self._resume_any(run_id, deps, {"journal": journal})
+
+    async def _resume_any(self, run: str | Mapping[str, Any], deps: Any, options: ResumeOptions) -> RunResult[Any]:
+        return await run_to_end(self._resumed(run, deps, options))
+
+    def _resumed(self, run: str | Mapping[str, Any], deps: Any, options: ResumeOptions) -> Run:
+        decisions, changed = options.pop("decisions", ()), options.pop("changed", False)
+        on_unknown = options.pop("on_unknown", "tell")
+        given: RunOptions = options  # type: ignore[assignment]  # what is left is of both
+        if isinstance(run, str):
+            if given.get("journal") is None:
+                raise ConfigurationError(f"resume({run!r}) needs journal=; without one, give the state of RunPaused")
+            resumed = self._start(None, deps, given, run_id=run)
+            go_on(resumed, decisions, changed=changed)
+        else:
+            resumed = self._start(None, deps, given, run_id=run.get("run_id"))
+            entry.stand_where_paused(resumed, run, decisions, changed=changed)
+        resumed.on_unknown = on_unknown
+        return resumed
 
     def _resolved(self, model: Model | str) -> Model:
         registry = self._registry or default_registry()

@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 import click
 
@@ -14,14 +15,16 @@ from agentkit.cli.demo import JOBS, Order, check_order, run_demo
 from agentkit.cli.emulate import run_emulator
 from agentkit.cli.gateways import show_gateways
 from agentkit.cli.log import json_log
-from agentkit.cli.screen import screen_for
+from agentkit.cli.screen import Screen, screen_for
 from agentkit.cli.target import Target
 from agentkit.emulator import Fault
-from agentkit.errors import AgentkitError, ConfigurationError
+from agentkit.errors import AgentkitError, AuthenticationError, ConfigurationError
 from agentkit.providers import LearnedProfiles
+from agentkit.providers.gateways import Surface
 
 _STOPPED = 130  # what a shell reports for Ctrl-C
 _AS_JSON = "agentkit.cli.as_json"
+_Command = TypeVar("_Command", bound=Callable[..., None])
 
 
 class Ending(click.Group):
@@ -56,6 +59,23 @@ _faults = click.option(
 )
 
 
+def _where(command: _Command) -> _Command:
+    """The options that say where a model is and what is known of it."""
+    file = click.Path(exists=True, dir_okay=False, path_type=Path)
+    for option in (
+        click.option("--profile", type=file, help="What the model takes, from: agentkit check ... --save FILE."),
+        click.option("--api-key-env", metavar="NAME", help="The environment variable that holds the key."),
+        click.option(
+            "--surface",
+            type=click.Choice(get_args(Surface)),
+            help="The API it is asked through, where the gateway's name does not say.",
+        ),
+        click.option("--base-url", help="Where the model is served, for a server that is not a known gateway."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.group(cls=Ending, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pyagentkit", prog_name="agentkit")
 def cli() -> None:
@@ -71,8 +91,7 @@ def cli() -> None:
 )
 @click.option("--ask", help="Your own question.")
 @click.option("--model", help="A real model in place of the demo brain, as gateway:model.")
-@click.option("--base-url", help="Where that model is served, for a server that is not a known gateway.")
-@click.option("--api-key-env", metavar="NAME", help="The environment variable that holds its key.")
+@_where
 @_faults
 @click.option("--log", "log", type=click.Choice(["json"]), help="Write the log to stderr, one JSON object a line.")
 @click.option("--plain", is_flag=True, help="Plain lines, as without a terminal.")
@@ -85,7 +104,9 @@ def demo(
     ask: str | None,
     model: str | None,
     base_url: str | None,
+    surface: Surface | None,
     api_key_env: str | None,
+    profile: Path | None,
     faults: Sequence[Fault],
     log: str | None,
     plain: bool,
@@ -94,17 +115,14 @@ def demo(
 
     Needs no key and no internet: the answers come from a rule-based demo brain, which is no language model.
     """
-    target = Target(model, base_url=base_url, key_variable=api_key_env)
+    target = Target(model=model, base_url=base_url, surface=surface, key_variable=api_key_env, profile=profile)
     order = Order(tuple(jobs), folder=folder, question=ask)
     problem = target.problem(faulty=bool(faults)) or check_order(order)
     if problem is not None:
         raise click.UsageError(problem)
     ctx.meta[_AS_JSON] = log == "json"
     screen = screen_for(sys.stdout, plain=plain)
-    if log == "json":
-        with json_log(sys.stderr):
-            run_demo(order, target, faults, screen)
-    else:
+    with json_log(sys.stderr) if log == "json" else nullcontext(), _noted(target, screen):
         run_demo(order, target, faults, screen)
 
 
@@ -131,19 +149,29 @@ def gateways() -> None:
 
 @cli.command()
 @click.argument("model")
-@click.option("--base-url", help="Where the model is served, for a server that is not a known gateway.")
-@click.option("--api-key-env", metavar="NAME", help="The environment variable that holds the key.")
+@_where
 @click.option(
     "--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the learned profile to this file, as JSON."
 )
 @click.option("--plain", is_flag=True, help="Plain lines, as without a terminal.")
-def check(*, model: str, base_url: str | None, api_key_env: str | None, save: Path | None, plain: bool) -> None:
+def check(
+    *,
+    model: str,
+    base_url: str | None,
+    surface: Surface | None,
+    api_key_env: str | None,
+    profile: Path | None,
+    save: Path | None,
+    plain: bool,
+) -> None:
     """Probe MODEL (as gateway:model) with about 16 small real requests, and show what it takes.
 
     The requests are sent to the gateway and paid for like any other.
     """
-    target = Target(model, base_url=base_url, key_variable=api_key_env)
-    run_check(target.make(LearnedProfiles()), screen_for(sys.stdout, plain=plain), save=save)
+    target = Target(model=model, base_url=base_url, surface=surface, key_variable=api_key_env, profile=profile)
+    screen = screen_for(sys.stdout, plain=plain)
+    with _noted(target, screen):
+        run_check(target.make(LearnedProfiles()), screen, save=save)
 
 
 def run() -> None:
@@ -158,6 +186,20 @@ def run() -> None:
 def one_line(error: Exception) -> str:
     """An error as one line, without anything that looks like a key."""
     return telemetry.redact(" ".join(str(error).split()))
+
+
+@contextmanager
+def _noted(target: Target, screen: Screen) -> Generator[None, None, None]:
+    """Says what the user may not expect of the key, before anything is sent and once more where the key is refused."""
+    note = target.note
+    if note is not None:
+        screen.text(note)
+    try:
+        yield
+    except AuthenticationError as error:
+        if note is not None:
+            error.args = (f"{error} {note}.",)
+        raise
 
 
 def _say(ctx: click.Context, kind: str, text: str) -> None:

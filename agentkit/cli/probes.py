@@ -14,6 +14,7 @@ from agentkit.models import (
     ModelRequest,
     ModelResponse,
     ModelSettings,
+    Profile,
     ResponseCompleted,
     ResponseFormat,
     TextDelta,
@@ -23,8 +24,12 @@ from agentkit.providers import ProviderModel
 from agentkit.schema import InvalidValue, for_json_schema
 from agentkit.usage import Usage
 
-Verdict: TypeAlias = Literal["yes", "ignored", "refused", "no"]
-"""`ignored`: taken with a 200 and not heeded. `refused`: a typed error, or left out after one. `no`: nothing usable."""
+Verdict: TypeAlias = Literal["yes", "declared", "ignored", "refused", "no"]
+"""What is said of a capability.
+
+`declared`: not asked, because the profile has it beforehand that it is not taken. `ignored`: taken with a 200 and not
+heeded. `refused`: an error of the server's, or left out after one. `no`: nothing usable.
+"""
 
 _SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -45,6 +50,9 @@ _PIXEL = base64.b64decode(
 )  # 16 by 16, red
 
 
+_NOT_SENT = "not sent: the profile says that it is not taken"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What a probe saw, and the usage of its requests."""
@@ -54,19 +62,27 @@ class Finding:
     usage: Usage = field(default_factory=Usage)
 
 
-Probe: TypeAlias = Callable[[ProviderModel], Awaitable[Finding]]
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The model that is asked, and its profile from before the first question."""
+
+    model: ProviderModel
+    declared: Profile
 
 
-async def chat(model: ProviderModel) -> Finding:
+Probe: TypeAlias = Callable[[Subject], Awaitable[Finding]]
+
+
+async def chat(subject: Subject) -> Finding:
     """A plain answer."""
-    response = await _asked(model, UserMessage("Answer with the one word: pong"))
+    response = await _asked(subject, UserMessage("Answer with the one word: pong"))
     return _answered(response, f"answered {_short(response.message.text)}, as {response.model or 'an unnamed model'}")
 
 
-async def usage(model: ProviderModel) -> Finding:
+async def usage(subject: Subject) -> Finding:
     """Token counts, in a plain answer and in a stream."""
-    plain = await _asked(model, UserMessage("Answer with the one word: pong"))
-    streamed = await model.respond(ModelRequest([UserMessage("Answer with the one word: pong")]), stream=True)
+    plain = await _asked(subject, UserMessage("Answer with the one word: pong"))
+    streamed = await subject.model.respond(ModelRequest([UserMessage("Answer with the one word: pong")]), stream=True)
     both = plain.usage + streamed.usage
     reported = [name for name, each in (("plain", plain), ("stream", streamed)) if each.usage.reported]
     if not reported:
@@ -75,11 +91,11 @@ async def usage(model: ProviderModel) -> Finding:
     return Finding("yes" if len(reported) == 2 else "no", f"reported in: {', '.join(reported)}{cached}", both)
 
 
-async def stream(model: ProviderModel) -> Finding:
+async def stream(subject: Subject) -> Finding:
     """An answer in pieces."""
     pieces, response = 0, None
     request = ModelRequest([UserMessage("Count from one to ten in words.")])
-    async with aclosing(model.events(request, stream=True)) as events:
+    async with aclosing(subject.model.events(request, stream=True)) as events:
         async for event in events:
             pieces += isinstance(event, TextDelta | ArgumentsDelta)
             if isinstance(event, ResponseCompleted):
@@ -89,56 +105,63 @@ async def stream(model: ProviderModel) -> Finding:
     return Finding("yes" if pieces > 1 else "ignored", f"{pieces} pieces of text", response.usage)
 
 
-async def max_tokens(model: ProviderModel) -> Finding:
+async def max_tokens(subject: Subject) -> Finding:
     """A bound on the output."""
+    if "max_tokens" in subject.declared.dropped:
+        return Finding("declared", _NOT_SENT)
     request = ModelRequest([UserMessage("Count from one to a hundred.")], settings=ModelSettings(max_tokens=16))
-    response = await model.respond(request)
-    if "max_tokens" in model.profile.dropped:
+    response = await subject.model.respond(request)
+    if "max_tokens" in subject.model.profile.dropped:
         return Finding("refused", "left out", response.usage)
     cut = response.finish_reason == "length"
     return Finding("yes" if cut else "ignored", f"ended with {response.finish_reason}", response.usage)
 
 
-async def temperature(model: ProviderModel) -> Finding:
+async def temperature(subject: Subject) -> Finding:
     """A sampling parameter."""
-    response = await model.respond(ModelRequest([UserMessage("Say hello.")], settings=ModelSettings(temperature=0.5)))
-    if "temperature" in model.profile.dropped:
+    if "temperature" in subject.declared.dropped:
+        return Finding("declared", _NOT_SENT)
+    settings = ModelSettings(temperature=0.5)
+    response = await subject.model.respond(ModelRequest([UserMessage("Say hello.")], settings=settings))
+    if "temperature" in subject.model.profile.dropped:
         return Finding("refused", "left out", response.usage)
     return Finding("yes", "taken; whether it is heeded cannot be seen", response.usage)
 
 
-async def tools(model: ProviderModel) -> Finding:
+async def tools(subject: Subject) -> Finding:
     """A tool that the model may call, and its result sent back."""
-    response = await model.respond(ModelRequest([_OSLO], tools=[_WEATHER]))
+    response = await subject.model.respond(ModelRequest([_OSLO], tools=[_WEATHER]))
     calls = response.message.tool_calls
     if not calls:
         return Finding("ignored", f"no call; it said {_short(response.message.text)}", response.usage)
     results: list[Message] = [ToolMessage(call.id, call.name, "7 degrees, rain") for call in calls]
-    then = await model.respond(ModelRequest([_OSLO, response.message, *results], tools=[_WEATHER]))
+    then = await subject.model.respond(ModelRequest([_OSLO, response.message, *results], tools=[_WEATHER]))
     used = response.usage + then.usage
     if any(call.arguments is None for call in calls):
         return Finding("no", f"the arguments are not JSON: {_short(calls[0].arguments_text)}", used)
     return Finding("yes", f"{calls[0].name}({calls[0].arguments_text}); its result was taken", used)
 
 
-async def parallel(model: ProviderModel) -> Finding:
+async def parallel(subject: Subject) -> Finding:
     """Several calls in one answer."""
     question = UserMessage("What is the weather in Oslo and in Rome? Call get_weather for both at once.")
-    response = await model.respond(ModelRequest([question], tools=[_WEATHER]))
+    response = await subject.model.respond(ModelRequest([question], tools=[_WEATHER]))
     number = len(response.message.tool_calls)
     return Finding("yes" if number > 1 else "no", f"calls in one answer: {number}", response.usage)
 
 
 def tool_choice(choice: str) -> Probe:
     """One kind of tool_choice."""
+    kind = choice if choice in ("required", "none") else "named"
 
-    async def probe(model: ProviderModel) -> Finding:
+    async def probe(subject: Subject) -> Finding:
+        if kind not in subject.declared.tool_choices:
+            return Finding("declared", _NOT_SENT)
         question = UserMessage("Say hello.") if choice != "none" else _OSLO
-        response = await model.respond(ModelRequest([question], tools=[_WEATHER], tool_choice=choice))
-        kind = choice if choice in ("required", "none") else "named"
+        response = await subject.model.respond(ModelRequest([question], tools=[_WEATHER], tool_choice=choice))
         number = len(response.message.tool_calls)
-        if kind not in model.profile.tool_choices:
-            return Finding("refused", "not in the profile: asked for in another way", response.usage)
+        if kind not in subject.model.profile.tool_choices:
+            return Finding("refused", "asked for in another way", response.usage)
         heeded = bool(number) == (choice != "none")
         return Finding("yes" if heeded else "ignored", f"calls in the answer: {number}", response.usage)
 
@@ -146,18 +169,23 @@ def tool_choice(choice: str) -> Probe:
 
 
 def response_format(kind: Literal["json_schema", "json_object"]) -> Probe:
-    """One kind of response_format."""
+    """One kind of response_format; a server that refuses no more than its `strict` is asked again without."""
+    strict = kind == "json_schema"
+    question = UserMessage("City: Oslo\nCountry: Norway\nGive this as JSON with the keys city and country.")
+    asked = ResponseFormat(kind, "place", _SCHEMA if strict else None, strict=strict)
+    request = ModelRequest([question], response_format=asked)
 
-    async def probe(model: ProviderModel) -> Finding:
-        question = UserMessage("City: Oslo\nCountry: Norway\nGive this as JSON with the keys city and country.")
-        strict = kind == "json_schema"
-        asked = ResponseFormat(kind, "place", _SCHEMA if strict else None, strict=strict)
+    async def probe(subject: Subject) -> Finding:
+        if kind not in subject.declared.output_modes:
+            return Finding("declared", _NOT_SENT)
         try:
-            response = await model.respond(ModelRequest([question], response_format=asked))
+            response = await subject.model.respond(request)
         except BadRequest as error:
-            return Finding("refused", error.provider_message or str(error))
+            if error.learned is None or kind not in subject.model.profile.output_modes:
+                raise
+            response = await subject.model.respond(request)
         problem = _problem(response.message.text or "", strict=strict)
-        relaxed = "" if model.profile.strict or not strict else ", without strict"
+        relaxed = "" if subject.model.profile.strict or not strict else ", without strict"
         if problem is None:
             return Finding("yes", f"{_short(response.message.text)}{relaxed}", response.usage)
         return Finding("ignored", problem, response.usage)
@@ -165,13 +193,10 @@ def response_format(kind: Literal["json_schema", "json_object"]) -> Probe:
     return probe
 
 
-async def vision(model: ProviderModel) -> Finding:
+async def vision(subject: Subject) -> Finding:
     """An image."""
     question = UserMessage([TextPart("What colour is this image? One word."), ImagePart(data=_PIXEL)])
-    try:
-        response = await _asked(model, question)
-    except BadRequest as error:
-        return Finding("refused", error.provider_message or str(error))
+    response = await _asked(subject, question)
     said = response.message.text or ""
     return Finding("yes" if "red" in said.lower() else "ignored", f"a red image: {_short(said)}", response.usage)
 
@@ -193,8 +218,8 @@ PROBES: Mapping[str, Probe] = {
 }
 
 
-async def _asked(model: ProviderModel, question: UserMessage) -> ModelResponse:
-    return await model.respond(ModelRequest([question]))
+async def _asked(subject: Subject, question: UserMessage) -> ModelResponse:
+    return await subject.model.respond(ModelRequest([question]))
 
 
 def _answered(response: ModelResponse, detail: str) -> Finding:

@@ -6,10 +6,10 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from agentkit.emulator.brain import Answerer, Brain, Step, as_brain
-from agentkit.emulator.dialects import dialect
+from agentkit.emulator.dialects import SurfaceName, dialect
 from agentkit.emulator.endpoints import PATHS
 from agentkit.emulator.exchange import RecordedRequest
 from agentkit.emulator.faults import Fault, Faults
@@ -19,7 +19,13 @@ from agentkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agentkit.emulator.server import Server
-    from agentkit.providers import ChatCompletionsModel
+    from agentkit.providers import (
+        ChatCompletionsModel,
+        MessagesModel,
+        ProviderModel,
+        ResponsesModel,
+        RunwareModel,
+    )
 
 _KEEP = 10_000  # requests
 
@@ -173,21 +179,45 @@ class Emulator:
         """
         self._faults.add(fault)
 
-    def model(self, model_id: str | None = None, **options: Any) -> ChatCompletionsModel:
+    @overload
+    def model(
+        self, model_id: str | None = None, *, surface: Literal["chat"], **options: Any
+    ) -> ChatCompletionsModel: ...
+    @overload
+    def model(
+        self, model_id: str | None = None, *, surface: Literal["responses"], **options: Any
+    ) -> ResponsesModel: ...
+    @overload
+    def model(self, model_id: str | None = None, *, surface: Literal["messages"], **options: Any) -> MessagesModel: ...
+    @overload
+    def model(self, model_id: str | None = None, *, surface: Literal["tasks"], **options: Any) -> RunwareModel: ...
+    @overload
+    def model(
+        self, model_id: str | None = None, *, surface: SurfaceName | None = None, **options: Any
+    ) -> ProviderModel: ...
+    def model(
+        self, model_id: str | None = None, *, surface: SurfaceName | None = None, **options: Any
+    ) -> ProviderModel:
         """A model that talks to this gateway, by default the one of its seed page.
 
-        `options` go to `ChatCompletionsModel`.
+        `surface` is how it is asked, by its name in `urls`; by default the first of them. `options` go to the model's
+        class: `ChatCompletionsModel`, `ResponsesModel`, `MessagesModel` or `RunwareModel`.
 
         Raises:
-            ConfigurationError: it has not been started, or serves no Chat Completions.
+            ConfigurationError: it has not been started, or is not asked in that way.
         """
-        from agentkit.providers import ChatCompletionsModel
+        from agentkit.providers.gateways import on_surface
+        from agentkit.providers.registry import model_class
 
-        if "chat" not in self._dialect.surfaces:
-            served = ", ".join(self.urls.values())
-            raise ConfigurationError(f"{self._dialect.name} does not speak Chat Completions; it serves {served}")
-        chosen = self._dialect.models[0] if model_id is None else model_id
-        return ChatCompletionsModel(chosen, base_url=self.url, api_key=self._key, gateway=self._dialect.name, **options)
+        served = self._dialect.surfaces
+        chosen = served[0] if surface is None else surface
+        preset = on_surface(self._dialect.name, "chat_completions" if chosen == "chat" else chosen)
+        if chosen not in served or preset is None:
+            choices = " or ".join(f"surface={name!r}" for name in served)
+            raise ConfigurationError(f"{self._dialect.name} has no surface {chosen!r}: use gateway.model({choices})")
+        make = model_class(preset.surface)
+        asked_for = self._dialect.models[0] if model_id is None else model_id
+        return make(asked_for, **{"base_url": self.url, "api_key": self._key, "gateway": preset, **options})
 
 
 def _demo() -> Brain:

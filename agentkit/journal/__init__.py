@@ -6,11 +6,10 @@ both in a file of this machine, `MemoryJournal` for as long as the process; `Jou
 
 from agentkit.journal.memory import MemoryJournal
 from agentkit.journal.protocol import Journal
-from agentkit.journal.rows import EndStatus, NewRun, Record, RunRow, RunStatus
+from agentkit.journal.rows import NewRun, Record, RunRow, RunStatus
 from agentkit.journal.sqlite import SqliteJournal
 
 __all__ = [
-    "EndStatus",
     "Journal",
     "MemoryJournal",
     "NewRun",

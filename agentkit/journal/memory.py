@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from agentkit.journal import refusals
-from agentkit.journal.rows import EndStatus, NewRun, Record, RunRow, RunStatus
+from agentkit.journal.rows import NewRun, Record, RunRow, RunStatus
 
 
 @dataclass(slots=True)
@@ -22,7 +22,8 @@ class MemoryJournal:
         self._clock = clock
         self._runs: dict[str, _Run] = {}  # in the order in which they came
         self._sessions: dict[str, list[str]] = {}
-        self._lost: set[str] = set()
+        self._leased: dict[str, str] = {}  # who has begun or taken a run here
+        self._lost: set[str] = set()  # runs with records that came after the lease was lost
 
     async def begin(self, row: NewRun, records: Sequence[Record], owner: str) -> RunRow | None:
         found = self._runs.get(row.run_id)
@@ -32,6 +33,7 @@ class MemoryJournal:
             self._look_at_last(row.session)
             self._sessions.setdefault(row.session, []).append(row.run_id)
         self._runs[row.run_id] = self._new(row, records, "running", owner)
+        self._leased[row.run_id] = owner
         return None
 
     async def take(self, run_id: str, owner: str) -> RunRow:
@@ -41,10 +43,14 @@ class MemoryJournal:
         if run.row.owner != owner and run.row.alive(now):
             raise refusals.alive(run_id)
         self._lost.discard(run_id)
+        self._leased[run_id] = owner
         run.row = replace(run.row, status="running", owner=owner, lease_until=now + self._lease, updated=now)
         return run.row
 
     def append(self, run_id: str, owner: str, records: Sequence[Record]) -> None:
+        leased = self._leased.get(run_id)
+        if leased != owner:
+            raise refusals.not_leased(run_id) if leased is None else refusals.lost(run_id)
         run, now = self._runs.get(run_id), self._clock()
         if run is None or run.row.owner != owner:
             self._lost.add(run_id)
@@ -57,11 +63,13 @@ class MemoryJournal:
             raise refusals.lost(run_id)
 
     async def close(
-        self, run_id: str, owner: str, status: EndStatus, records: Sequence[Record], result: bytes | None
+        self, run_id: str, owner: str, status: RunStatus, records: Sequence[Record], result: bytes | None
     ) -> None:
-        run = self._owned(run_id, owner)
-        self.append(run_id, owner, records)
-        run.row = replace(run.row, status=status, owner=None, lease_until=None, result=result)
+        run, now = self._owned(run_id, owner), self._clock()
+        run.records.extend(records)
+        steps = len(run.records)
+        run.row = replace(run.row, status=status, steps=steps, updated=now, owner=None, lease_until=None, result=result)
+        self._leased.pop(run_id, None)
 
     async def beat(self, run_id: str, owner: str) -> None:
         run = self._owned(run_id, owner)

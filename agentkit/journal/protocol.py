@@ -1,9 +1,9 @@
-"""What a run needs of a journal. The runtime calls it; `SqliteJournal` and `MemoryJournal` are two, users write others."""
+"""What a run needs of a journal. The runtime calls it; users may write their own."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from agentkit.journal.rows import EndStatus, NewRun, Record, RunRow, RunStatus
+from agentkit.journal.rows import NewRun, Record, RunRow, RunStatus
 
 
 class Journal(Protocol):
@@ -51,7 +51,7 @@ class Journal(Protocol):
         ...
 
     async def close(
-        self, run_id: str, owner: str, status: EndStatus, records: Sequence[Record], result: bytes | None
+        self, run_id: str, owner: str, status: RunStatus, records: Sequence[Record], result: bytes | None
     ) -> None:
         """The last records, the status and the end of the lease, all or nothing; kept on return.
 

@@ -6,8 +6,6 @@ from typing import Literal
 RunStatus = Literal["running", "paused", "finished", "failed"]
 """`finished` is the only end; a run that is `paused`, `failed`, or `running` without a live lease can be taken up."""
 
-EndStatus = Literal["paused", "finished", "failed"]
-
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -69,9 +69,10 @@ def encode_part(part: Part) -> dict[str, Any]:
     match part:
         case TextPart(text, trust):
             return {"type": "text", "text": text, "trust": trust}
-        case ImagePart(url, data, media_type, detail, trust):
+        case ImagePart(url, data, media_type, detail, trust, acknowledged):
             fields = {"url": url, "data": _base64(data), "media_type": media_type, "detail": detail}
-            return {"type": "image", **{k: v for k, v in fields.items() if v is not None}, "trust": trust}
+            agreed = {"acknowledged": [*acknowledged]} if acknowledged else {}
+            return {"type": "image", **{k: v for k, v in fields.items() if v is not None}, "trust": trust, **agreed}
         case FilePart(data, media_type, name, trust):
             return {"type": "file", "data": _base64(data), "media_type": media_type, "name": name, "trust": trust}
         case ReasoningPart(text, field):
@@ -101,6 +102,8 @@ def decode_part(entry: Any) -> Any:
     fields = {key: value for key, value in entry.items() if key != "type"}
     if isinstance(fields.get("data"), str):
         fields["data"] = base64.b64decode(fields["data"], validate=True)
+    if "acknowledged" in fields:
+        fields["acknowledged"] = _ids(fields["acknowledged"])
     kind = entry["type"]
     if kind not in _PARTS:
         raise ValueError(f"unknown part {kind!r}")
@@ -122,6 +125,12 @@ def _decode_entry(entry: Any, index: int) -> Message:
         return decode_message(entry)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"messages[{index}] is not a message of agentkit: {error!r}") from error
+
+
+def _ids(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise TypeError(f"acknowledged is a list of ids, this is {value!r}")
+    return tuple(value)
 
 
 def _base64(data: bytes | None) -> str | None:

@@ -26,7 +26,8 @@ class TextPart:
 class ImagePart:
     """An image, either by `url` (http, https or a data URI, which the server reads) or as `data` bytes.
 
-    `media_type` goes with `data` (image/png, image/jpeg, image/gif, image/webp).
+    `media_type` goes with `data` (image/png, image/jpeg, image/gif, image/webp). `acknowledged` goes with the
+    screenshot of a computer: the ids of the vendor's safety checks that someone has agreed to.
     """
 
     url: str | None = None
@@ -34,6 +35,7 @@ class ImagePart:
     media_type: str | None = None
     detail: ImageDetail | None = None
     trust: Trust = "user"
+    acknowledged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.url is None) == (self.data is None):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from agentkit import _json
 from agentkit.messages.message import AssistantMessage, Message, SystemMessage, ToolMessage
-from agentkit.messages.parts import ImagePart, RefusalPart, TextPart, ToolCall
+from agentkit.messages.parts import RefusalPart, TextPart, ToolCall
 
 
 def violations(messages: Sequence[Message]) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def is_empty(message: Message) -> bool:
             said = (part for part in parts if isinstance(part, TextPart | RefusalPart))
             return not message.tool_calls and not any(part.text.strip() for part in said)
         case _:
-            return all(_is_blank(part) for part in message.parts)
+            return all(isinstance(part, TextPart) and not part.text.strip() for part in message.parts)
 
 
 def arguments_problem(call: ToolCall) -> str | None:
@@ -97,20 +97,10 @@ def _answer_violations(calls: Sequence[ToolCall], messages: Sequence[Message], i
         seen.add(answered)
     missing = [call_id for call_id in asked if call_id not in seen]
     if missing:
-        names = ", ".join(map(repr, missing))
-        yield f"messages[{index}]: no answer before the next message to: {names}"
-    if [call_id for call_id in asked if call_id in seen] != [call_id for call_id in given if call_id in known]:
+        yield f"messages[{index}]: no answer before the next message to: {', '.join(map(repr, missing))}"
+    wanted = [call_id for call_id in dict.fromkeys(asked) if call_id in seen]
+    if wanted != [call_id for call_id in dict.fromkeys(given) if call_id in known]:
         yield f"messages[{index}]: the answers are not in the order of the calls"
-
-
-def _is_blank(part: object) -> bool:
-    match part:
-        case TextPart(text):
-            return not text.strip()
-        case ImagePart():
-            return not part.url and not part.data
-        case _:
-            return False
 
 
 def _unwritable(arguments: object) -> str | None:

@@ -1,7 +1,8 @@
 """What one model at one gateway accepts: declared by a preset or the user, never guessed from a name."""
 
 import datetime
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -21,6 +22,8 @@ ALL_TOOL_CHOICES: frozenset[str] = frozenset({"auto", "required", "none", "named
 
 Range: TypeAlias = tuple[float | None, float | None]
 """Lowest and highest accepted value, both included; None is open."""
+
+_Reader: TypeAlias = tuple[str, Callable[[Any], Any]]  # what a field holds, and how it is read out of JSON
 
 _OPENAI_RANGES: Mapping[str, Range] = {
     "max_tokens": (1, None),
@@ -46,8 +49,8 @@ class Profile:
         max_stop: how many stop sequences are taken.
         unsupported: settings that the gateway documents as not taken; giving one is an error.
         tools: whether tools are taken at all.
-        tool_choices: which of auto, required, none and named are taken; another is asked for as auto and corrected
-            once.
+        tool_choices: which of auto, required, none and named are taken; another is asked for as auto, or where none is
+            taken without saying so, and corrected once.
         vision: whether images are taken; None when not documented (they are then sent).
         output_modes: accepted ways of structured output, best first.
         format_with_tools: whether a response_format is heeded in a request that has tools, and leaves the model free to
@@ -122,20 +125,16 @@ class Profile:
             raise ConfigurationError(
                 f"this is no saved profile: {odd!r} is not known; it has {', '.join(sorted(known))}"
             )
-        try:
-            for name, allowed in _MEMBERS.items():
-                given = said.get(name, allowed)
-                if not given or not set([given] if isinstance(given, str) else given) <= set(allowed):
-                    raise ConfigurationError(
-                        f"this is no saved profile: {name} is {given!r}; it can be {', '.join(sorted(allowed))}"
-                    )
-            return cls(**{name: _READERS.get(name, _as_is)(value) for name, value in said.items()})
-        except (TypeError, ValueError, AttributeError, KeyError) as error:
-            raise ConfigurationError(f"this is no saved profile: {error}") from error
+        return cls(**{name: _read(name, value) for name, value in said.items()})
 
 
-def _as_is(value: Any) -> Any:
-    return value
+def _read(name: str, value: Any) -> Any:
+    """The value of a field, as it was before it was saved."""
+    wanted, read = _READERS[name]
+    try:
+        return read(value)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise ConfigurationError(f"this is no saved profile: {name} is {value!r}, not {wanted}") from error
 
 
 def _plain(value: Any) -> Any:
@@ -148,31 +147,108 @@ def _plain(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(value)
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(value)
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(value)
+    return value
+
+
+def _amount(value: Any) -> float:
+    if _number(value) < 0:
+        raise ValueError(value)
+    return _number(value)
+
+
+def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
+
+
+def _one_of(allowed: Collection[str]) -> _Reader:
+    return f"one of {', '.join(sorted(allowed))}", lambda value: {each: each for each in allowed}[value]
+
+
+def _some_of(allowed: Collection[str], *, least: int = 0) -> _Reader:
+    wanted = f"{'' if least == 0 else 'one or more '}of {', '.join(sorted(allowed))}, in a list".lstrip()
+
+    def read(value: Any) -> tuple[str, ...]:
+        found = _texts(value)
+        if len(found) < least or not set(found) <= set(allowed):
+            raise ValueError(value)
+        return found
+
+    return wanted, read
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return tuple(_text(each) for each in value)
+
+
+def _set_of(reader: _Reader) -> _Reader:
+    wanted, read = reader
+    return wanted, lambda value: frozenset(read(value))
+
+
 def _ranges(value: Any) -> Mapping[str, Range]:
-    return {name: (low, high) for name, (low, high) in value.items()}
+    read = _or_none(_number)
+    return {name: (read(low), read(high)) for name, (low, high) in value.items()}
 
 
 def _price(value: Any) -> Price:
-    said: dict[str, Any] = dict(value)
-    if "as_of" in said:
-        said["as_of"] = datetime.date.fromisoformat(said["as_of"])
+    known = {"cached": _or_none(_amount), "as_of": _or_none(datetime.date.fromisoformat)}
+    said = {name: known.get(name, _amount)(each) for name, each in value.items()}
     return Price(**said)
 
 
-_READERS: Mapping[str, Any] = {
-    "unsupported": frozenset,
-    "tool_choices": frozenset,
-    "dropped": frozenset,
-    "output_modes": tuple,
-    "efforts": tuple,
-    "ranges": _ranges,
-    "price": _price,
-}
-_MEMBERS: Mapping[str, Collection[str]] = {
-    "form": ("messages", "prompt"),
-    "max_tokens_field": get_args(TokenField),
-    "system_role": get_args(SystemRole),
-    "output_modes": ALL_OUTPUT_MODES,
-    "efforts": ALL_EFFORTS,
+_FLAG: _Reader = ("true or false", _flag)
+_FLAG_OR_NONE: _Reader = ("true, false or null", _or_none(_flag))
+_COUNT_OR_NONE: _Reader = ("a whole number of at least 1, or null", _or_none(_count))
+_READERS: Mapping[str, _Reader] = {
+    "gateway": ("a text", _text),
+    "context": _COUNT_OR_NONE,
+    "max_output": _COUNT_OR_NONE,
+    "form": _one_of(("messages", "prompt")),
+    "max_tokens_field": _one_of(get_args(TokenField)),
+    "ranges": ("the lowest and the highest value, or null for none, by setting", _ranges),
+    "max_stop": ("a whole number of at least 1", _count),
+    "unsupported": _set_of(("a list of settings", _texts)),
+    "tools": _FLAG,
+    "tool_choices": _set_of(_some_of(ALL_TOOL_CHOICES)),
+    "vision": _FLAG_OR_NONE,
+    "output_modes": _some_of(ALL_OUTPUT_MODES, least=1),
+    "format_with_tools": _FLAG,
+    "strict": _FLAG,
+    "stream_usage": _FLAG,
+    "merge_system": _FLAG,
+    "think_tags": _FLAG,
+    "text_tool_calls": _FLAG,
+    "replay_reasoning": _FLAG,
+    "system_role": _one_of(get_args(SystemRole)),
+    "tool_id_length": _COUNT_OR_NONE,
+    "efforts": _some_of(ALL_EFFORTS, least=1),
+    "effort_with_tools": _FLAG,
+    "dropped": _set_of(("a list of settings", _texts)),
+    "price": ("USD per million tokens as input, output and cached, with the day as_of", _or_none(_price)),
+    "reports_cost": _FLAG,
+    "failures_billed": _FLAG_OR_NONE,
 }
 _SAYS_NOTHING = Profile()

@@ -16,8 +16,9 @@ class ModelSettings:
 
     `max_tokens` bounds the output and goes out under the name that the gateway takes. `stop` is one sequence or
     several. `prediction` is the text that the answer will mostly repeat. `n` other than 1 is refused: a run has one
-    answer. `extra` holds fields of the request body that agentkit does not know; they are sent as they stand. `timeout`
-    is the longest wait in seconds for one attempt's next bytes.
+    answer. `extra` holds fields of the request body that agentkit does not know; they are sent as they stand; its
+    `tools` are those that the server brings itself (`{"type": "web_search"}`), and are sent after the request's own.
+    `timeout` is the longest wait in seconds for one attempt's next bytes.
     """
 
     max_tokens: int | None = None

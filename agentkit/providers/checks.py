@@ -1,17 +1,16 @@
 """What is refused before a request: values outside what the gateway documents, by name. Pure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
 from agentkit.errors import ConfigurationError
 from agentkit.models import ModelRequest, ModelSettings, Profile, ToolDefinition
 
 _INTEGERS = ("max_tokens", "seed", "n", "top_logprobs")
 _NUMBERS = (*_INTEGERS, "temperature", "top_p", "presence_penalty", "frequency_penalty", "timeout")
-_FORBIDDEN_EXTRA = frozenset(
-    {"messages", "model", "stream", "tools", "tool_choice", "response_format", "stream_options"}
-)
+_FORBIDDEN_EXTRA = frozenset({"messages", "model", "stream", "tool_choice", "response_format", "stream_options"})
 
 
 def check_request(request: ModelRequest, profile: Profile, model: str) -> None:
@@ -23,7 +22,7 @@ def check_request(request: ModelRequest, profile: Profile, model: str) -> None:
     if not request.messages and not request.instructions:
         raise ConfigurationError(f"messages is empty, and {profile.gateway} wants at least one message: give a prompt")
     check_settings(request.settings, profile, model)
-    if request.tools and not profile.tools:
+    if (request.tools or vendor_tools(request.settings)) and not profile.tools:
         raise ConfigurationError(
             f"{profile.gateway} takes no tools for {model}: run without tools, or use a model that takes them"
         )
@@ -34,6 +33,25 @@ def check_request(request: ModelRequest, profile: Profile, model: str) -> None:
             raise ConfigurationError(
                 f"tool_choice={choice!r} asks for a tool that is not there; the tools are: {', '.join(names) or 'none'}"
             )
+
+
+def vendor_tools(settings: ModelSettings) -> Sequence[Mapping[str, object]]:
+    """The tools that the server brings itself, as in `extra={"tools": [{"type": "web_search"}]}`.
+
+    Raises:
+        ConfigurationError: they are no list of objects.
+    """
+    given: object = (settings.extra or {}).get("tools")
+    if given is None:
+        return ()
+    if not isinstance(given, (list, tuple)) or not all(isinstance(each, Mapping) for each in given):
+        raise ConfigurationError(f"settings.extra holds tools={given!r}, which is no list of objects: give dicts")
+    return given
+
+
+def body_fields(settings: ModelSettings) -> dict[str, Any]:
+    """The caller's own fields of the body, but for the tools, which go with the others."""
+    return {name: value for name, value in (settings.extra or {}).items() if name != "tools"}
 
 
 def check_function(tool: ToolDefinition, profile: Profile) -> None:

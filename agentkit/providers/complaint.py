@@ -33,7 +33,9 @@ _VALUE = re.compile(
 _REFUSING_CODE = re.compile(r"unsupported|not_supported|unknown_(param|field|arg)|extra_forbidden", re.IGNORECASE)
 _SEGMENT = re.compile(r"[A-Za-z_][\w-]*|\d+")
 _NOUN = r"(?:field|parameter|param|argument|propert(?:y|ie)|option|setting|key|name|input)"
-_PROSE = frozenset({"user", "stop", "store", "prediction", "think", "thinking", "text"})  # names that prose has as well
+_PROSE = frozenset(
+    {"user", "stop", "store", "include", "prediction", "think", "thinking", "reasoning", "text"}
+)  # names that prose has as well
 # Paths that stand in words: after a noun, before a colon that says what is wrong, or in a report that became a text.
 _WRITTEN = (
     re.compile(rf"{_NOUN}s?:?\s+['\"`]([\w.\[\]]+)['\"`]", re.IGNORECASE),
@@ -115,6 +117,17 @@ class Complaint:
         """Whether it says of one of `fields` that it is not taken: no mere mention, and nothing about its value."""
         if self.paths:
             return self.has(*fields) and self.refuses and not self.about_value
+        return self._refuses_in_words(fields)
+
+    def refuses_whole(self, *fields: str) -> bool:
+        """Whether it says so of one of `fields` itself: of a field inside of it, it says nothing."""
+        if self.paths:
+            wanted = {_plain(name) for name in fields}
+            ends = {next((_plain(step) for step in reversed(path) if not step.isdigit()), "") for path in self.paths}
+            return not wanted.isdisjoint(ends) and self.refuses and not self.about_value
+        return self._refuses_in_words(fields)
+
+    def _refuses_in_words(self, fields: Iterable[str]) -> bool:
         return any(
             _is_subject(name, sentence)
             for sentence in self.sentences

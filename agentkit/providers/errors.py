@@ -47,6 +47,8 @@ _ADVICE: Mapping[type[GatewayError], str] = {
     BadRequest: "validate model, messages and parameter types, and send it again only when the payload is fixed",
 }
 
+_NOT_FOUND = "check the base URL (most end in /v1) and the model's id; it is not retried"
+
 _QUOTA = re.compile(
     r"insufficient.?(quota|balance|credit|fund)|quota.?(exceeded|exhausted)|billing|(no|out_of).?credits|balance"
     r"|payment_required|perday|spend.?limit",
@@ -97,7 +99,7 @@ def error_from_object(
     code = found.code or found.type
     named = " ".join(filter(None, (str(status) if status else "an error", f"({code})" if code else "")))
     retry_after = _retry_after(headers, found, limited=kind is RateLimited) if kind.retryable_by_default else None
-    advice = _ADVICE[kind if kind in _ADVICE else BadRequest]
+    advice = _advice(kind, status)
     return kind(
         f"{gateway} answered {named}: {_sentence(words)} {advice[0].upper()}{advice[1:]}.",
         status=status,
@@ -110,6 +112,13 @@ def error_from_object(
         provider_message=words or None,
         body=found.value,
     )
+
+
+def _advice(kind: type[GatewayError], status: int | None) -> str:
+    """What to do about it."""
+    if kind is BadRequest and status in (404, 405):
+        return _NOT_FOUND
+    return _ADVICE[kind if kind in _ADVICE else BadRequest]
 
 
 def _redacted(value: Any, secret: str) -> Any:

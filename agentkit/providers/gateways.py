@@ -65,7 +65,8 @@ def _toapis(input: float, output: float) -> Profile:
     return Profile(gateway="toapis", ranges=_TOAPIS_RANGES, price=Price(input=input, output=output, as_of=_TOAPIS_DATE))
 
 
-def _messages_profile(name: str) -> Profile:
+def messages_profile(name: str) -> Profile:
+    """What every server of the Messages API takes, as Anthropic documents it; `name` is what errors call it."""
     return Profile(
         gateway=name,
         ranges=_MESSAGES_RANGES,
@@ -75,11 +76,16 @@ def _messages_profile(name: str) -> Profile:
     )
 
 
+def _flat(profile: Profile) -> Profile:
+    """ModelStream's flat form: one question, no tools."""
+    return replace(profile, gateway="modelstream/form", form="prompt", output_modes=("json_object", "prompt"))
+
+
 def _surfaces(name: str, base_url: str, key_variable: str, *surfaces: Surface) -> Iterator[Gateway]:
     """The same gateway asked through other APIs, as `name/surface`."""
     for surface in surfaces:
         spelled = f"{name}/{surface}"
-        profile = _messages_profile(spelled) if surface == "messages" else Profile(gateway=spelled)
+        profile = messages_profile(spelled) if surface == "messages" else Profile(gateway=spelled)
         yield Gateway(name=spelled, base_url=base_url, surface=surface, key_variable=key_variable, profile=profile)
 
 
@@ -130,8 +136,8 @@ GATEWAYS: Mapping[str, Gateway] = {
             base_url="https://api.modelstream.ai/v1",
             key_variable="MODELSTREAM_API_KEY",
             default_model="gpt-4o-mini",
-            profile=replace(_MODELSTREAM, form="prompt", output_modes=("json_object", "prompt")),
-            models={"gpt-4o-mini": replace(_GPT_4O_MINI, form="prompt", output_modes=("json_object", "prompt"))},
+            profile=_flat(_MODELSTREAM),
+            models={"gpt-4o-mini": _flat(_GPT_4O_MINI)},
         ),
         Gateway(
             name="runware",
@@ -193,7 +199,7 @@ GATEWAYS: Mapping[str, Gateway] = {
             surface="messages",
             key_header="x-api-key",
             key_variable="ANTHROPIC_API_KEY",
-            profile=_messages_profile("anthropic"),
+            profile=messages_profile("anthropic"),
         ),
         *_surfaces("toapis", "https://toapis.com/v1", "TOAPIS_API_KEY", "responses", "messages"),
         *_surfaces("bytespike", "https://llm.bytespike.ai/v1", "BYTESPIKE_API_KEY", "responses", "messages"),
@@ -241,7 +247,21 @@ def gateway_named(name: str) -> Gateway:
     gateway = GATEWAYS.get(name)
     if gateway is None:
         raise ConfigurationError(
-            f"{name!r} is not a known gateway; known are {', '.join(GATEWAYS)}: use 'gateway:model', or "
+            f"{name!r} is not a known gateway; known are {', '.join(_known(name))}: use 'gateway:model', or "
             "ChatCompletionsModel(model, base_url=...) for any other OpenAI-compatible server"
         )
     return gateway
+
+
+def on_surface(name: str, surface: Surface) -> Gateway | None:
+    """The preset that asks the gateway of preset `name` through `surface`; None where there is none."""
+    owner = name.partition("/")[0]
+    spelled = (name, owner, f"{owner}/{surface}")
+    return next((GATEWAYS[each] for each in spelled if each in GATEWAYS and GATEWAYS[each].surface == surface), None)
+
+
+def _known(name: str) -> list[str]:
+    """The presets of the gateway that was meant, where it is known; else the gateways."""
+    owner = name.partition("/")[0]
+    same = [each for each in GATEWAYS if each.partition("/")[0] == owner]
+    return same or [each for each in GATEWAYS if "/" not in each]

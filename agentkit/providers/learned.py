@@ -9,7 +9,7 @@ from agentkit.models import Profile
 
 
 class LearnedProfiles:
-    """Profiles by (base URL, model id). Safe to share between threads."""
+    """Profiles by (surface, base URL, model id). Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

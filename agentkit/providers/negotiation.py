@@ -6,7 +6,7 @@ to mend and is left to reach the caller. Tools are never dropped.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -37,6 +37,10 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {  # of the APIs that gateways tra
     "frequency_penalty": ("penalty",),
 }
 _TOGETHER: Mapping[str, tuple[str, ...]] = {"logprobs": ("top_logprobs",)}  # which means nothing without the first
+_UNASKED = ("store", "include")  # what a wire may add of its own, where it has these names for themselves
+_ONE_CHOICE = re.compile(
+    r"\b(required|auto|none|any|named|forced|specific|specified|function|string|object|values?|this|thinking|reasoning)\b"
+)  # what a refusal names that is about one tool_choice, and not about the field
 _CONVERSATION = ("messages", "input", "tools")
 _MESSAGE_FIELDS = frozenset(
     {"role", "content", "tool_calls", "tool_call_id", "name", "function", "id", "type", "arguments", "text",
@@ -60,7 +64,8 @@ _LOST_ITEM = re.compile(
 class Sent:
     """A request as it went out.
 
-    `fields` are the wire's names, each with the setting (or `tool_choice`, `response_format`) that it carries.
+    `fields` are the wire's places, each with the setting (or `tool_choice`, `response_format`) that it carries; see
+    `Wire.fields`.
     `tool_choice` is the kind that went out (`auto`, `required`, `none`, `named`), None when none did.
     """
 
@@ -72,7 +77,23 @@ class Sent:
 
     def wire_names(self, setting: str) -> tuple[str, ...]:
         """How the wire calls a setting, and how the caller does."""
-        return (*(name for name, means in self.fields.items() if means == setting), setting)
+        return (*(place.rpartition(".")[2] for place, means in self.fields.items() if means == setting), setting)
+
+    def objects(self, setting: str) -> tuple[str, ...]:
+        """The objects of the wire that a setting stands in."""
+        places = [place for place, means in self.fields.items() if means == setting]
+        return tuple(place.partition(".")[0] for place in places if "." in place)
+
+    def inside(self, name: str) -> tuple[str, ...]:
+        """The settings of this request that stand in an object of the wire."""
+        return tuple(setting for setting in _given(self.request.settings) if name in self.objects(setting))
+
+    def beside(self, setting: str) -> tuple[str, ...]:
+        """The settings of this request that stand in the same object of the wire."""
+        objects = set(self.objects(setting))
+        return tuple(
+            name for name in _given(self.request.settings) if name != setting and objects & {*self.objects(name)}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +149,27 @@ def fitted(settings: ModelSettings, profile: Profile, *, tools: bool) -> tuple[M
             told.append(f"{name} was left out: {profile.gateway} refused it")
     effort = changes.get("reasoning_effort", settings.reasoning_effort)
     if "reasoning_effort" not in profile.dropped:
-        wanted: ReasoningEffort | None = "none" if tools and not profile.effort_with_tools else effort
-        if wanted is not None and wanted not in profile.efforts and profile.efforts:
-            wanted = _nearest(wanted, profile.efforts)
+        wanted = _effort(effort, profile, tools=tools)
         if wanted != effort:
             changes["reasoning_effort"] = wanted
-            if effort is not None:
+            if wanted is None:
+                told.append(f"reasoning_effort={effort!r} was left out: {profile.gateway} has no such level for it")
+            elif effort is not None:
                 told.append(f"reasoning_effort went out as {wanted!r} in place of {effort!r}, for {profile.gateway}")
     return (replace(settings, **changes) if changes else settings), tuple(told)
+
+
+def _effort(asked: ReasoningEffort | None, profile: Profile, *, tools: bool) -> ReasoningEffort | None:
+    """The level that goes out; None for none at all.
+
+    Any level turns reasoning on where "none" is not taken; so what was to have no reasoning goes out without a level.
+    """
+    if tools and not profile.effort_with_tools:
+        return "none" if "none" in profile.efforts else None
+    if asked is None or asked in profile.efforts or not profile.efforts:
+        return asked
+    nearest = _nearest(asked, profile.efforts)
+    return None if asked == "none" and nearest != "minimal" else nearest
 
 
 def _nearest(wanted: ReasoningEffort, taken: Sequence[ReasoningEffort]) -> ReasoningEffort:
@@ -151,7 +185,7 @@ def _rename_limit(complaint: Complaint, sent: Sent) -> Lesson | None:
     if sent.request.settings.max_tokens is None or not complaint.refuses_field(field):
         return None
     other: TokenField = "max_completion_tokens" if field == "max_tokens" else "max_tokens"
-    if sent.fields.get(field) != "max_tokens":
+    if sent.fields.get(field) != "max_tokens" or sent.fields.get(other) != "max_tokens":
         return None
     return Lesson(replace(sent.profile, max_tokens_field=other), f"{field} goes out as {other}")
 
@@ -187,10 +221,17 @@ def _step_down_format(complaint: Complaint, sent: Sent) -> Lesson | None:
     output = sent.request.response_format
     if output is None:
         return None
-    words = ("response_format", "json_schema", "json_object", "output_config", "structured_output", "json_mode",
-             "structured_outputs", "guided_json", "text.format", "response_mime_type", "response_schema")  # fmt: skip
-    fields = ("response_format", "json_schema", "output_config", "output_format", "format", "response_schema")
+    objects, beside = sent.objects("response_format"), sent.beside("response_format")
+    words = ("response_format", "json_schema", "json_object", "structured_output", "json_mode", "structured_outputs",
+             "guided_json", "text.format", "response_mime_type", "response_schema")  # fmt: skip
+    fields = ("response_format", "json_schema", "output_format", "format", "response_schema")
     named = complaint.has(*fields) and not any(path[0] in _CONVERSATION for path in complaint.paths)
+    if not named and any(complaint.refuses_field(*sent.wire_names(name)) for name in beside):
+        return None  # it is about what stands beside the format
+    if not named and complaint.refuses_whole(*objects):
+        whole = tuple(mode for mode in sent.profile.output_modes if mode not in ("json_schema", "json_object"))
+        lesson = _with_modes(sent.profile, whole, output.type)
+        return lesson and replace(lesson, profile=_dropping(lesson.profile, beside))
     refused = complaint.refuses or "must be" in complaint.words
     if not named and (complaint.paths or not refused or not complaint.says(*words)):
         return None
@@ -209,7 +250,11 @@ def _format_beside_tools(complaint: Complaint, sent: Sent) -> Lesson | None:
 
 
 def _without_mode(profile: Profile, mode: OutputMode) -> Lesson | None:
-    left = tuple(each for each in profile.output_modes if each != mode)
+    return _with_modes(profile, tuple(each for each in profile.output_modes if each != mode), mode)
+
+
+def _with_modes(profile: Profile, left: tuple[OutputMode, ...], mode: OutputMode) -> Lesson | None:
+    """The step down from `mode` to the first of those that are left."""
     if not left or mode not in profile.output_modes:
         return None
     return Lesson(replace(profile, output_modes=left), f"output is asked for as {left[0]}, not {mode}", replan=True)
@@ -221,6 +266,9 @@ def _other_tool_choice(complaint: Complaint, sent: Sent) -> Lesson | None:
         return None
     if not (complaint.refuses or re.search(r"(must|should) be|expected|invalid", complaint.words)):
         return None
+    if complaint.refuses_whole("tool_choice") and not _ONE_CHOICE.search(complaint.words):
+        known = _dropping(sent.profile, sent.inside("tool_choice"))
+        return Lesson(replace(known, tool_choices=frozenset()), "tool_choice is left out")
     left = sent.profile.tool_choices - {kind}
     return Lesson(replace(sent.profile, tool_choices=left), f"tool_choice {kind} is not sent")
 
@@ -231,7 +279,8 @@ def _effort_with_tools(complaint: Complaint, sent: Sent) -> Lesson | None:
     if complaint.says("reasoning_effort", "reasoning effort", "reasoning") and complaint.says(
         "tools", "tool", "function", "functions"
     ):
-        return Lesson(replace(sent.profile, effort_with_tools=False), "reasoning_effort is none when tools are sent")
+        told = "none" if "none" in sent.profile.efforts else "left out"
+        return Lesson(replace(sent.profile, effort_with_tools=False), f"reasoning_effort is {told} when tools are sent")
     return None
 
 
@@ -325,23 +374,39 @@ def _without_output_tool(complaint: Complaint, sent: Sent) -> Lesson | None:
 def _drop_setting(complaint: Complaint, sent: Sent) -> Lesson | None:
     if any(path[0] in _CONVERSATION and len(path) > 1 for path in complaint.paths):
         return None
-    named = [
-        name
-        for name in _given(sent.request.settings)
-        if complaint.refuses_field(*sent.wire_names(name), *_OTHER_NAMES.get(name, ()))
-    ]
-    if not named:
+    given = [*_given(sent.request.settings)]
+    named = [name for name in given if complaint.refuses_field(*sent.wire_names(name), *_OTHER_NAMES.get(name, ()))]
+    if named:
+        name = named[-1] if complaint.says("both") else named[0]
+        return _left_out(sent.profile, [name, *(other for other in _TOGETHER.get(name, ()) if other in given)])
+    # An object of the wire is refused with all that stands in it.
+    return _left_out(sent.profile, [name for name in given if complaint.refuses_whole(*sent.objects(name))])
+
+
+def _drop_unasked(complaint: Complaint, sent: Sent) -> Lesson | None:
+    """What the wire adds of its own to a request that asks for reasoning."""
+    settings = sent.request.settings
+    if settings.reasoning_effort in (None, "none") and "reasoning" not in (settings.extra or {}):
         return None
-    name = named[-1] if complaint.says("both") else named[0]
-    gone = (name, *(other for other in _TOGETHER.get(name, ()) if other in _given(sent.request.settings)))
-    text = f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} left out"
-    return Lesson(replace(sent.profile, dropped=sent.profile.dropped.union(gone)), text)
+    added = [name for name in _UNASKED if sent.fields.get(name) == name and name not in sent.profile.dropped]
+    return _left_out(sent.profile, [name for name in added if complaint.refuses_whole(name)])
+
+
+def _left_out(profile: Profile, names: Sequence[str]) -> Lesson | None:
+    if not names:
+        return None
+    text = f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} left out"
+    return Lesson(_dropping(profile, names), text)
+
+
+def _dropping(profile: Profile, names: Iterable[str]) -> Profile:
+    return replace(profile, dropped=profile.dropped.union(names))
 
 
 def _given(settings: ModelSettings) -> Iterator[str]:
-    """Names of the settings that are set, and of the caller's extra fields."""
+    """Names of the settings that are set, and of the caller's extra fields; tools are never dropped."""
     yield from (name for name in _SETTINGS if getattr(settings, name) is not None)
-    yield from settings.extra or ()
+    yield from (name for name in settings.extra or () if name != "tools")
 
 
 def _texts(request: ModelRequest) -> Iterator[str]:
@@ -373,5 +438,6 @@ _RULES: tuple[_Rule, ...] = (
     _fixed_ids,
     _no_replay,
     _without_output_tool,
+    _drop_unasked,
     _drop_setting,
 )

@@ -2,12 +2,12 @@
 
 import functools
 from collections.abc import Mapping
-from typing import assert_never
+from typing import Any, assert_never
 
 from agentkit.errors import ConfigurationError
 from agentkit.models import Model, Profile
 from agentkit.providers.chat_completions import ChatCompletionsModel
-from agentkit.providers.gateways import Surface, gateway_named
+from agentkit.providers.gateways import Gateway, Surface, gateway_named
 from agentkit.providers.learned import LearnedProfiles, process_profiles
 from agentkit.providers.model import ProviderModel
 from agentkit.tools import DaemonThreads
@@ -34,6 +34,22 @@ def model_class(surface: Surface) -> type[ProviderModel]:
             assert_never(surface)
 
 
+def named(name: str) -> tuple[Gateway, str]:
+    """The preset and the model id that `"gateway:model"` means; a gateway alone means the model of its page.
+
+    Raises:
+        ConfigurationError: an unknown gateway, or a gateway alone that has no model of its own.
+    """
+    prefix, _, model = name.partition(":")
+    gateway = gateway_named(prefix)
+    model = model or gateway.default_model or ""
+    if not model:
+        raise ConfigurationError(
+            f"{name!r} names no model: write '{prefix}:' and the model's id, as in '{prefix}:name'"
+        )
+    return gateway, model
+
+
 class Registry:
     """Resolves `"gateway:model"`, and holds what outlives a run. `Agent(registry=Registry())` isolates, as tests do.
 
@@ -49,6 +65,7 @@ class Registry:
         learned: LearnedProfiles | None = None,
     ) -> None:
         self.threads = DaemonThreads(threads)
+        self.journals: dict[str, Any] = {}  # by file, kept by the agents that write into them
         self._profiles = dict(profiles or {})
         self._learned = learned or LearnedProfiles()
         self._models: dict[str, ProviderModel] = {}
@@ -65,14 +82,8 @@ class Registry:
         return model
 
     def _make(self, name: str) -> ProviderModel:
-        prefix, _, model = name.partition(":")
-        gateway = gateway_named(prefix)
-        model = model or gateway.default_model or ""
-        if not model:
-            raise ConfigurationError(
-                f"{name!r} names no model: write '{prefix}:' and the model's id, as in '{prefix}:name'"
-            )
-        profile = self._profiles.get(name) or self._profiles.get(f"{prefix}:{model}")
+        gateway, model = named(name)
+        profile = self._profiles.get(name) or self._profiles.get(f"{gateway.name}:{model}")
         return model_class(gateway.surface)(model, gateway=gateway, profile=profile, learned=self._learned)
 
 

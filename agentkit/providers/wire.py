@@ -70,7 +70,12 @@ class Wire(Protocol):
 
     @property
     def fields(self) -> Mapping[str, str]:
-        """Names that this wire has for settings, where they differ: wire name -> setting."""
+        """Where settings stand on this wire: place -> setting, where the place is not the setting's name.
+
+        `output_config.effort` is a field of an object: a server may refuse the field, or the object, with all that
+        stands in it, even when it has no use for one of its fields only. A name that means itself (`store`) is what the
+        wire says unasked.
+        """
         ...
 
     def tool_choice(self, request: ModelRequest) -> str | None:

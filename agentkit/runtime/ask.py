@@ -18,7 +18,7 @@ from agentkit.models import (
 )
 from agentkit.output import OUTPUT_TOOL
 from agentkit.runtime.events import Event, PartialOutput
-from agentkit.runtime.limits import Reservation
+from agentkit.runtime.limits import LimitReached, Reservation
 from agentkit.runtime.run import Run
 from agentkit.tokens import estimate
 from agentkit.tools import Offered
@@ -33,16 +33,25 @@ async def ask(run: Run, offered: dict[str, Offered], *, stream: bool) -> AsyncGe
     A server that refuses the way in which the output was asked for is asked once more in the next way; that costs a
     request and no correction.
 
+    A resumed run may have an answer that nobody has looked at yet; then nothing is asked.
+
     Raises:
-        LimitReached: before an attempt that does not fit; it was not sent.
+        LimitExceeded: before an attempt that does not fit; it was not sent.
         GatewayError: no attempt succeeded.
     """
+    if run.unjudged:
+        run.unjudged = False
+        return
+    run.begin_turn()
     while True:
         try:
             async with aclosing(_ask(run, offered, stream=stream)) as events:
                 async for event in events:
                     yield event
             return
+        except LimitReached as reached:
+            run.last_turn(reached)
+            continue
         except BadRequest as error:
             if error.learned is None or not run.replan():
                 telemetry.emit("error", "failure", run_id=run.run_id, model=run.spec.model.name, text=str(error))
@@ -76,13 +85,15 @@ async def _ask(run: Run, offered: dict[str, Offered], *, stream: bool) -> AsyncG
         if run.deadline is not None and time.monotonic() > run.deadline - _CLOCK:
             raise run.out_of_time() from error
         raise
-    except BadRequest:
+    except BadRequest as error:
+        attempt.discard(billed=error.billed)
         raise
     except GatewayError as error:
+        attempt.discard(billed=error.billed)
         telemetry.emit("error", "failure", run_id=run.run_id, model=run.spec.model.name, text=str(error))
         raise
     finally:
-        attempt.discard(billed=None)  # one that failed or was cancelled may have been billed
+        attempt.discard(billed=None)  # one that was cancelled may have been billed
 
 
 class _Attempt:
@@ -156,7 +167,7 @@ def _tool_choice(run: Run) -> str | None:
 
     `none` holds for the whole run. A run that may call nothing but the output tool must call it.
     """
-    choice = run.spec.tool_choice
+    choice = run.spec.tool_choice if run.budget.last is None else "none"
     if run.plan.tool is not None and (choice == "none" or not run.spec.toolset.tools):
         return OUTPUT_TOOL
     if (

@@ -98,7 +98,7 @@ def _refuse_failed(run: Run) -> None:
 def _missing_call(run: Run) -> AskAgain | None:
     """One reminder for a model (or server) that ignored `tool_choice` in the first turn."""
     choice = run.spec.tool_choice
-    if choice in ("auto", "none") or run.budget.turns != run.first_turn:
+    if choice in ("auto", "none") or run.budget.turns != run.first_turn or run.budget.last is not None:
         return None
     called = [call.name for call in run.open_calls if call.name != OUTPUT_TOOL]
     if choice in called or (choice == "required" and called):
@@ -125,7 +125,7 @@ def _conclude(run: Run) -> Concluded | AskAgain:
     if isinstance(parsed, Parsed):
         run.warnings.extend(f"the output was mended: {slip}" for slip in parsed.mended)
         return Concluded(parsed.value)
-    return _asked_again(run, declared, parsed, None)
+    return _asked_again(run, declared, parsed)
 
 
 def _conclude_call(run: Run, call: ToolCall) -> Concluded | AskAgain:
@@ -141,13 +141,17 @@ def _conclude_call(run: Run, call: ToolCall) -> Concluded | AskAgain:
         parsed: Parsed | Rejected = Rejected((call.problem or "the arguments are not a JSON object",))
     else:
         parsed = validate(call.arguments, declared)
+    times = run.guard.rejected(call.arguments_text, parsed.problems) if isinstance(parsed, Rejected) else 0
     for index, open_call in enumerate(run.open_calls):
         text = "Not run: the final output was given in the same turn."
         if open_call.id == call.id:
-            text = "Accepted." if isinstance(parsed, Parsed) else _explained(parsed, declared)
+            text = "Accepted." if isinstance(parsed, Parsed) else _explained(parsed, declared, times)
         run.answers[index] = ToolMessage(open_call.id, open_call.name, text, is_error=isinstance(parsed, Rejected))
     run.close_calls()
-    return Concluded(parsed.value) if isinstance(parsed, Parsed) else _asked_again(run, declared, parsed, call)
+    if isinstance(parsed, Parsed):
+        return Concluded(parsed.value)
+    _correct(run, declared, parsed, times)
+    return AskAgain((), parsed.problems)
 
 
 def _output_call(run: Run) -> ToolCall | None:
@@ -177,21 +181,43 @@ async def finish(run: Run, concluded: Concluded) -> Concluded | AskAgain:
             raise error
         return Concluded(await value if inspect.isawaitable(value) else value)
     except ToolRetry as retry:
-        return _asked_again(run, declared, Rejected((str(retry),)), None)
+        return _asked_again(run, declared, Rejected((str(retry),)))
 
 
-def _asked_again(run: Run, declared: Declared, rejected: Rejected, call: ToolCall | None) -> AskAgain:
-    if not run.budget.correct():
-        raise run.ended(
-            InvalidOutput,
-            f"{run.spec.model.name} gave no valid {declared.name} in {run.budget.corrections + 1} tries: "
-            + "; ".join(rejected.problems),
-            problems=rejected.problems,
-        )
-    messages = () if call is not None else (UserMessage(_explained(rejected, declared), trust="system"),)
-    return AskAgain(messages, rejected.problems)
+def _asked_again(run: Run, declared: Declared, rejected: Rejected) -> AskAgain:
+    times = run.guard.rejected(_given(run), rejected.problems)
+    _correct(run, declared, rejected, times)
+    return AskAgain((UserMessage(_explained(rejected, declared, times), trust="system"),), rejected.problems)
 
 
-def _explained(rejected: Rejected, declared: Declared) -> str:
+def _given(run: Run) -> str:
+    """The model's last answer, as text."""
+    message = None if run.response is None else run.response.message
+    if message is None:
+        return ""
+    return "\n".join([message.text or "", *(call.arguments_text for call in message.tool_calls)])
+
+
+def _correct(run: Run, declared: Declared, rejected: Rejected, times: int) -> None:
+    """Count a correction of an output that was given `times` times in a row.
+
+    Raises:
+        InvalidOutput: no correction is left, or the model only repeats itself.
+    """
+    again = run.budget.correct()
+    if again and not run.guard.gives_up(times):
+        return
+    problems = "; ".join(rejected.problems)
+    same = f", the same one {times} times in a row" if again else ""
+    raise run.ended(
+        InvalidOutput,
+        f"{run.spec.model.name} gave no valid {declared.name} in "
+        f"{run.budget.corrections + (not again)} tries{same}: {problems}",
+        problems=rejected.problems,
+    )
+
+
+def _explained(rejected: Rejected, declared: Declared, times: int) -> str:
     listed = "\n".join(f"- {problem}" for problem in rejected.problems)
-    return f"This is not a valid {declared.name}:\n{listed}\nGive the whole {declared.name} again, corrected."
+    same = " It is the same answer as before." if times > 1 else ""
+    return f"This is not a valid {declared.name}:\n{listed}\nGive the whole {declared.name} again, corrected.{same}"

@@ -1,21 +1,23 @@
-"""How a run comes to its state before its first step: anew, or where a journal says that it stood."""
+"""How a run comes to its state before its first step: anew, or where a journal or a paused run says that it stood."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-from pydantic_core import to_jsonable_python
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from agentkit import _json
 from agentkit.errors import ConfigurationError, RunConflict, RunExists
-from agentkit.journal import RunRow
-from agentkit.messages import History
+from agentkit.messages import History, Message
 from agentkit.messages.codec import decode_message
 from agentkit.runtime.approval import Decision, by_call, call_hash
-from agentkit.runtime.ledger import Ledger
+from agentkit.runtime.identity import fingerprint
 from agentkit.runtime.result import RunResult
 from agentkit.runtime.run import Run
-from agentkit.runtime.state import RunState, encoded
+from agentkit.runtime.state import RunState
 from agentkit.usage import Usage
+
+if TYPE_CHECKING:
+    from agentkit.journal import Journal, RunRow
+    from agentkit.runtime.ledger import Ledger
 
 
 async def begin(run: Run) -> None:
@@ -23,13 +25,13 @@ async def begin(run: Run) -> None:
 
     Raises:
         RunExists: it has not finished.
-        RunConflict: it was asked something else.
+        RunConflict: it was asked something else, or the session's last run is under way.
         RunUnfinished: the session's last run has not finished.
         StorageError: the journal cannot be written.
     """
-    ledger = run.ledger
-    if ledger is None:
-        return
+    ledger = _ledger(run)
+    if ledger.session is not None:
+        run.rebase(await session_history(ledger.journal, ledger.session))
     row = await ledger.begin()
     if row is None:
         return
@@ -45,10 +47,8 @@ async def begin(run: Run) -> None:
     recall(run, row)
 
 
-async def go_on(run: Run, decisions: Iterable[Decision], *, changed: bool, fresh: bool = False) -> None:
+async def go_on(run: Run, decisions: Iterable[Decision], *, changed: bool) -> None:
     """Take over a journaled run where it stands. `changed` lets an agent that was changed since go on all the same.
-
-    `fresh`: begin it when there is none, as nested runs do.
 
     Raises:
         RunConflict: somebody else is running it, or the agent is another one by now.
@@ -56,21 +56,30 @@ async def go_on(run: Run, decisions: Iterable[Decision], *, changed: bool, fresh
         ConfigurationError: a decision is about no pending call.
     """
     ledger = _ledger(run)
-    if fresh:
-        found = await ledger.begin()
-        if found is None:
-            return
-        if found.status == "finished":
-            recall(run, found)
-            return
-    row, state = await ledger.take()
+    row, _ = await ledger.journal.load(run.run_id)
+    if row.status == "finished":
+        recall(run, row)
+        return
     if row.fingerprint != ledger.identity.fingerprint and not changed:
-        raise RunConflict(
-            f"the agent of the run {run.run_id!r} has changed since (instructions, tools or output): undo that, or "
-            "resume with changed=True",
-            run_id=run.run_id,
-        )
+        raise _changed(run)
+    row, state = await ledger.take()
+    if row.session is not None:
+        ledger.session = row.session
+        before = await session_history(ledger.journal, row.session, until=run.run_id)
+        state.history, state.earlier = [*before, *state.history], len(before)
     stand(run, state, decisions)
+
+
+async def go_on_nested(run: Run, decisions: Iterable[Decision]) -> None:
+    """Begin a nested run, or take it over; what it has spent counts above as well.
+
+    Raises:
+        RunConflict, StorageError, ConfigurationError: see `go_on`.
+    """
+    if await _ledger(run).begin() is None:
+        return
+    await go_on(run, decisions, changed=False)
+    run.budget.charge_above()
 
 
 def stand(run: Run, state: RunState, decisions: Iterable[Decision]) -> None:
@@ -88,7 +97,40 @@ def stand(run: Run, state: RunState, decisions: Iterable[Decision]) -> None:
     run.restore(state)
 
 
-def recall(run: Run, row: RunRow) -> None:
+def stand_where_paused(run: Run, value: Mapping[str, Any], decisions: Iterable[Decision], *, changed: bool) -> None:
+    """Put a run where `RunPaused.state` says.
+
+    Raises:
+        RunConflict: the agent is another one by now.
+        ConfigurationError: see `stand`, or the value is no such state.
+    """
+    if value.get("fingerprint") != fingerprint(run.spec) and not changed and "fingerprint" in value:
+        raise _changed(run)
+    stand(run, RunState.from_json(value), decisions)
+
+
+def inside(decisions: Iterable[Decision], call_id: str) -> list[Decision]:
+    """The decisions about the calls of the nested run that a call has started, as that run knows them."""
+    start = f"{call_id}/"
+    return [
+        replace(decision, call_id=decision.call_id.removeprefix(start))
+        for decision in decisions
+        if decision.call_id.startswith(start)
+    ]
+
+
+async def session_history(journal: "Journal", session: str, *, until: str | None = None) -> History:
+    """The messages of a session's finished runs, oldest first, up to the run `until`."""
+    messages: list[Message] = []
+    for row in await journal.session_runs(session):
+        if row.run_id == until:
+            break
+        if row.status == "finished" and row.result is not None:
+            messages.extend(map(decode_message, _json.loads(row.result)["new"]))
+    return History(messages)
+
+
+def recall(run: Run, row: "RunRow") -> None:
     """Give a run the result that was recorded of it."""
     said = _json.loads(row.result or b"null")
     if not isinstance(said, dict):
@@ -97,11 +139,17 @@ def recall(run: Run, row: RunRow) -> None:
     output = said["output"]
     if declared is not None and declared.function is None:
         output = declared.value(output)
-    earlier = History(decode_message(message) for message in said["earlier"])
+    earlier = History([decode_message(message) for message in said["earlier"]])
+    if row.session is not None:
+        earlier = run.history.prefix(run.earlier)
+    run.budget.usage = usage = Usage(**said["usage"])
+    run.budget.cost, run.budget.counted_cost = said["cost"], said["cost"] or 0.0
+    run.budget.counted_tokens, run.budget.requests = usage.total_tokens, usage.requests
+    run.budget.turns, run.budget.tool_calls = said["turns"], said["tool_calls"]
     run.result = RunResult(
         output,
-        earlier.extended(decode_message(message) for message in said["new"]),
-        Usage(**said["usage"]),
+        earlier.extended([decode_message(message) for message in said["new"]]),
+        usage,
         said["cost"],
         run.run_id,
         said["turns"],
@@ -113,24 +161,15 @@ def recall(run: Run, row: RunRow) -> None:
     )
 
 
-def recorded(result: RunResult[Any]) -> Mapping[str, Any]:
-    """A result as JSON."""
-    usage = {name: getattr(result.usage, name) for name in Usage.__dataclass_fields__ if name != "raw"}
-    return {
-        "output": to_jsonable_python(result.output, fallback=str),
-        "earlier": encoded(result.messages[: result.earlier]),
-        "new": encoded(result.new_messages),
-        "usage": usage,
-        "cost": result.cost,
-        "turns": result.turns,
-        "tool_calls": result.tool_calls,
-        "retries": result.retries,
-        "corrections": result.corrections,
-        "warnings": list(result.warnings),
-    }
+def _changed(run: Run) -> RunConflict:
+    return RunConflict(
+        f"the agent of the run {run.run_id!r} has changed since (instructions, tools or output): undo that, or "
+        "resume with changed=True",
+        run_id=run.run_id,
+    )
 
 
-def _ledger(run: Run) -> Ledger:
+def _ledger(run: Run) -> "Ledger":
     if run.ledger is None:
-        raise AssertionError("a run that goes on from a journal has one")
+        raise AssertionError("a run that is in a journal has a ledger")
     return run.ledger

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from agentkit import _json
+from agentkit.errors import RunPaused
 from agentkit.messages import ToolCall, ToolMessage
 from agentkit.models import ArgumentsDelta, AttemptDiscarded, FinishReason, ReasoningDelta, TextDelta
+from agentkit.runtime.approval import PendingCall
 from agentkit.runtime.result import RunResult
 from agentkit.tools import Outcome
 from agentkit.usage import Usage
@@ -28,6 +30,17 @@ class ToolFinished:
     outcome: Outcome
     error: Exception | None
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ToolHeld:
+    """A call waits for somebody outside of the run; the run pauses when its siblings have finished."""
+
+    call: ToolCall
+    pending: tuple[PendingCall, ...]
+
+
+ToolEvent: TypeAlias = ToolStarted | ToolFinished | ToolHeld
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -87,6 +100,18 @@ class RunFinished:
     result: RunResult[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class RunSuspended:
+    """Calls wait for decisions; the last event. `paused` is what `result` raises, and what `resume` needs."""
+
+    paused: RunPaused
+
+    @property
+    def pending(self) -> tuple[PendingCall, ...]:
+        """What waits for a decision."""
+        return self.paused.pending
+
+
 Event: TypeAlias = (
     TextDelta
     | ReasoningDelta
@@ -95,7 +120,9 @@ Event: TypeAlias = (
     | PartialOutput
     | ToolStarted
     | ToolFinished
+    | ToolHeld
     | OutputRejected
     | TurnFinished
     | RunFinished
+    | RunSuspended
 )

@@ -18,6 +18,8 @@ from agentkit.runtime.approval import (
     call_hash,
     default_verdict,
 )
+from agentkit.runtime.events import RunSuspended
+from agentkit.runtime.identity import fingerprint
 from agentkit.runtime.run import Run
 from agentkit.runtime.state import pending_to
 from agentkit.tools import CallOutcome, Offered, ToolDeferred, ToolOptions, answered, result_parts
@@ -98,10 +100,9 @@ def resumed(run: Run, index: int, call: ToolCall, options: ToolOptions | None) -
         case Deny() as denied:
             return answered(call, f"Not run: {denied.reason or 'it was not approved'}", "denied")
         case Answer(value=value):
-            trust, limit = ("tool", 50_000) if options is None else (options.trust, options.max_result)
-            return CallOutcome(
-                call, ToolMessage(call.id, call.name, result_parts(value, trust=trust, limit=limit)), "ok"
-            )
+            declared = options or ToolOptions()
+            parts = result_parts(value, trust=declared.trust, limit=declared.max_result)
+            return CallOutcome(call, ToolMessage(call.id, call.name, parts), "ok")
         case Approve():
             return None
         case None:
@@ -127,6 +128,14 @@ def _repeatable(options: ToolOptions | None) -> bool:
     return options is None or options.effect == "read" or options.idempotent
 
 
+async def suspended(run: Run) -> RunSuspended:
+    """The end of a run for now, when all that could be done is done and kept."""
+    run.paused = paused(run)
+    if run.ledger is not None:
+        await run.ledger.close("paused")
+    return RunSuspended(run.paused)
+
+
 def paused(run: Run) -> RunPaused:
     """The error that a run ends with for now; its state has the open calls, its history does not."""
     state = run.state()
@@ -136,7 +145,7 @@ def paused(run: Run) -> RunPaused:
     return RunPaused(
         f"waiting for {names}: go on with agent.resume(..., decisions=[...])",
         pending=pending,
-        state=None if run.ledger is not None else state.to_json(),
+        state={**state.to_json(), "run_id": run.run_id, "fingerprint": fingerprint(run.spec)},
         history=run.history.prefix(len(run.history) - last),
         usage=run.budget.usage,
         run_id=run.run_id,

@@ -4,30 +4,20 @@ Above: `Run`, which notes each change of its state here, and the loop, which wai
 which keeps records without knowing what is in them. A run without a journal has no ledger and pays nothing.
 """
 
-import hashlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from agentkit import _json
+import anyio
+from pydantic_core import to_jsonable_python
+
+from agentkit import _json, telemetry
+from agentkit.errors import RunConflict, StorageError
 from agentkit.journal import Journal, NewRun, Record, RunRow, RunStatus
-from agentkit.messages import Message
-from agentkit.messages.codec import encode_message
-from agentkit.runtime.state import RunState, folded
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a run is of: two runs with one id must have the same, or one of them is a mistake.
-
-    `fingerprint` is of the agent (instructions, tools, output), `input` of prompt and history.
-    """
-
-    agent: str
-    model: str
-    fingerprint: str
-    input: str
+from agentkit.runtime.identity import Identity
+from agentkit.runtime.result import RunResult
+from agentkit.runtime.state import RunState, encoded, folded
+from agentkit.usage import Usage
 
 
 class Ledger:
@@ -83,7 +73,7 @@ class Ledger:
             UsageError: there is no such run.
         """
         await self.journal.take(self.run_id, self.owner)
-        self._begun = True
+        self._begun, self._noted = True, []
         row, records = await self.journal.load(self.run_id)
         return row, folded((record.kind, _json.loads(record.data)) for record in records)
 
@@ -96,28 +86,39 @@ class Ledger:
         """
         await self.journal.durable(self.run_id)
 
-    async def beat(self) -> None:
-        """Say that the run is alive."""
-        await self.journal.beat(self.run_id, self.owner)
+    async def keep_alive(self, lost: Callable[[RunConflict], object]) -> None:
+        """Renew the lease until cancelled; `lost` is told when somebody else has taken the run."""
+        lease = float(getattr(self.journal, "lease", 30.0))
+        while True:
+            await anyio.sleep(lease / 3)
+            try:
+                await self.journal.beat(self.run_id, self.owner)
+            except RunConflict as error:
+                lost(error)
+                return
+            except StorageError as error:  # the next one may succeed; a step that has to be kept says so itself
+                telemetry.emit("warning", "warning", run_id=self.run_id, text=str(error))
 
-    async def close(self, status: RunStatus, result: Mapping[str, Any] | None = None) -> None:
+    async def close(self, status: RunStatus, result: RunResult[Any] | None = None) -> None:
         """The last line, and the end of the lease; durable on return."""
         if self._begun:
-            encoded = None if result is None else _json.dumps(result)
+            encoded = None if result is None else _json.dumps(recorded(result, whole=self.session is None))
             await self.journal.close(self.run_id, self.owner, status, [], encoded)
+            self._begun = False
 
 
-def fingerprint(instructions: Any, definitions: Iterable[Any], output: Any) -> str:
-    """Of what an agent is: its instructions (a function: its name), its tools as the model sees them, its output."""
-    told = getattr(instructions, "__qualname__", instructions)
-    tools = [[tool.name, tool.description, tool.parameters] for tool in definitions]
-    return _hash([told, tools, output])
-
-
-def input_hash(prompt: Sequence[Message], history: Sequence[Message]) -> str:
-    """Of what a run was asked."""
-    return _hash([[encode_message(message) for message in messages] for messages in (history, prompt)])
-
-
-def _hash(value: Any) -> str:
-    return hashlib.sha256(_json.dumps(value)).hexdigest()
+def recorded(result: RunResult[Any], *, whole: bool) -> Mapping[str, Any]:
+    """A result as JSON; the earlier messages of a session's run stand in the runs before it."""
+    usage = {name: getattr(result.usage, name) for name in Usage.__dataclass_fields__ if name != "raw"}
+    return {
+        "output": to_jsonable_python(result.output, fallback=str),
+        "earlier": encoded(result.messages[: result.earlier]) if whole else [],
+        "new": encoded(result.new_messages),
+        "usage": usage,
+        "cost": result.cost,
+        "turns": result.turns,
+        "tool_calls": result.tool_calls,
+        "retries": result.retries,
+        "corrections": result.corrections,
+        "warnings": list(result.warnings),
+    }

@@ -5,8 +5,12 @@ it. Nested runs reserve from their own budget and from every one above, so the r
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 from agentkit.usage import Price, Usage
+
+OnLimit: TypeAlias = Literal["raise", "answer"]
+"""At a limit: the end, or one last turn without tools, whose answer is the result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,10 @@ class RunLimits:
         seconds: wall time.
         tokens: input and output, nested runs included.
         cost_usd: USD, nested runs included; needs a known price, or a gateway that reports cost.
+        on_limit: `answer` asks once more at a limit, without tools, to answer with what there is: after the last of
+            `turns`, after a turn that wanted more than `tool_calls`, and before a request that would leave too little
+            for that last one. Of `requests` one is kept back for it, and of `tokens` and `cost_usd` what the latest
+            request may use and as much output again. `seconds` and `corrections` always raise.
     """
 
     turns: int | None = 50
@@ -30,6 +38,7 @@ class RunLimits:
     seconds: float | None = 1800.0
     tokens: int | None = 2_000_000
     cost_usd: float | None = None
+    on_limit: OnLimit = "raise"
 
 
 class LimitReached(Exception):
@@ -67,8 +76,12 @@ class Budget:
         self.turns = 0
         self.tool_calls = 0
         self.corrections = 0
+        self.last: LimitReached | None = None  # why the turn under way is the last one, if it is
+        self._calls_refused = False
         self._held_tokens = 0
         self._held_cost = 0.0
+        self._kept_tokens = 0  # for the last turn
+        self._kept_cost = 0.0
 
     @property
     def cost_limit(self) -> float | None:
@@ -81,9 +94,27 @@ class Budget:
         Raises:
             LimitReached: it would be one too many.
         """
+        if self.last is not None:
+            raise self.last
+        if self._answers and self._calls_refused:
+            raise LimitReached("tool_calls", "the run wanted more tool calls than it may make")
         if self.limits.turns is not None and self.turns >= self.limits.turns:
             raise LimitReached("turns", f"the run has had its {self.limits.turns} turns")
         self.turns += 1
+
+    def begin_last(self, reached: LimitReached) -> bool:
+        """Make the next request the last one; False when the run ends here."""
+        if not self._answers or reached.limit == "seconds":
+            return False
+        if reached.limit in ("turns", "tool_calls"):  # the others stand in the way of a turn that has begun
+            self.turns += 1
+        self.last = reached
+        return True
+
+    @property
+    def _answers(self) -> bool:
+        """Whether a last turn is still to come."""
+        return self.limits.on_limit == "answer" and self.last is None
 
     def reserve(self, input_tokens: int, output_tokens: int, price: Price | None) -> Reservation:
         """Hold what an attempt may use, here and in every budget above, and count the request.
@@ -93,6 +124,7 @@ class Budget:
         """
         cost = None if price is None else price.cost(Usage(input_tokens=input_tokens, output_tokens=output_tokens))
         reservation = Reservation(input_tokens, output_tokens, cost)
+        self._keep(reservation, price)
         for budget in self._chain():
             budget._check(reservation)
         for budget in self._chain():
@@ -135,6 +167,7 @@ class Budget:
                 allowed = min(allowed, max(0, budget.limits.tool_calls - budget.tool_calls))
         for budget in self._chain():
             budget.tool_calls += allowed
+        self._calls_refused = self._calls_refused or allowed < wanted
         return allowed
 
     def correct(self) -> bool:
@@ -144,6 +177,16 @@ class Budget:
         self.corrections += 1
         return True
 
+    def charge_above(self) -> None:
+        """Count what this run has spent in those above: they did not know of it when they were written down."""
+        for budget in self._chain()[1:]:
+            budget.usage = budget.usage + self.usage
+            budget.counted_tokens += self.counted_tokens
+            budget.counted_cost += self.counted_cost
+            budget.requests += self.requests
+            budget.tool_calls += self.tool_calls
+            budget.cost = None if budget.cost is None or self.cost is None else budget.cost + self.cost
+
     def _chain(self) -> "list[Budget]":
         chain: list[Budget] = [self]
         budget = self.parent
@@ -152,12 +195,22 @@ class Budget:
             budget = budget.parent
         return chain
 
+    def _keep(self, reservation: Reservation, price: Price | None) -> None:
+        """Keep back what a last turn takes: as much as this request, whose answer it will have to read as well."""
+        if self._answers:
+            output = reservation.output_tokens
+            self._kept_tokens = reservation.tokens + output
+            longer = Usage(input_tokens=reservation.input_tokens + output, output_tokens=output)
+            self._kept_cost = 0.0 if price is None else price.cost(longer)
+        else:
+            self._kept_tokens, self._kept_cost = 0, 0.0
+
     def _check(self, reservation: Reservation) -> None:
         limits = self.limits
-        if limits.requests is not None and self.requests >= limits.requests:
+        if limits.requests is not None and self.requests + self._answers >= limits.requests:
             raise LimitReached("requests", f"the run has made its {limits.requests} requests")
         if limits.tokens is not None:
-            left = limits.tokens - self.counted_tokens - self._held_tokens
+            left = limits.tokens - self.counted_tokens - self._held_tokens - self._kept_tokens
             if reservation.tokens > left:
                 raise LimitReached(
                     "tokens",
@@ -166,7 +219,7 @@ class Budget:
                     f"{max(0, left):,} of {limits.tokens:,} are left",
                 )
         if limits.cost_usd is not None:
-            money = limits.cost_usd - self.counted_cost - self._held_cost
+            money = limits.cost_usd - self.counted_cost - self._held_cost - self._kept_cost
             wanted = reservation.cost_usd  # None: the gateway tells afterwards, so nothing can be reserved
             if money <= 0 if wanted is None else wanted > money:
                 may = "an unknown amount of" if wanted is None else f"{wanted:.6f}"

@@ -4,46 +4,65 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from agentkit import telemetry
+from agentkit.errors import RunEnded
 from agentkit.models import ModelResponse
 from agentkit.runtime.ask import ask
-from agentkit.runtime.conclude import Concluded, finish, judge
+from agentkit.runtime.conclude import AskAgain, Concluded, finish, judge
 from agentkit.runtime.events import Event, OutputRejected, RunFinished, TurnFinished
-from agentkit.runtime.limits import LimitReached
 from agentkit.runtime.run import Run
 from agentkit.runtime.turn import answer_calls
 
+_TOO_LATE = "Not run: a limit of the run is reached."
+
 
 async def loop(run: Run, *, stream: bool) -> AsyncGenerator[Event, None]:
-    """The events of a run, up to `RunFinished`. It opens no task group and no cancel scope; its owner does.
+    """The events of a run, up to `RunFinished` or `RunSuspended`. It opens no task group and no cancel scope.
 
     Raises:
         RunEnded, GatewayError, UsageError: there is no answer.
     """
     run.prepare()
-    while True:
-        try:
-            run.budget.begin_turn()
-            offered = run.offered()
-            async with aclosing(ask(run, offered, stream=stream)) as events:
-                async for event in events:
-                    yield event
-        except LimitReached as reached:
-            raise run.limit(reached) from reached
-        verdict = judge(run)
+    while run.result is None:  # a journal may have it
+        offered = run.offered()
+        async with aclosing(ask(run, offered, stream=stream)) as events:
+            async for event in events:
+                yield event
+        verdict = None if run.in_turn else _verdict(run)
         if run.open_calls:
             async with aclosing(answer_calls(run, offered)) as answers:
                 async for event in answers:
                     yield event
+            if run.paused is not None:
+                return
         yield _turn_finished(run)
         if isinstance(verdict, Concluded):
             verdict = await finish(run, verdict)
         if isinstance(verdict, Concluded):
-            yield RunFinished(run.finish(verdict.value))
-            return
-        if verdict is not None:
+            await run.finish(verdict.value)
+        elif verdict is not None:
             run.append(verdict.messages)
             if verdict.problems:
                 yield OutputRejected(verdict.problems, run.budget.corrections)
+    yield RunFinished(run.result)
+
+
+def _verdict(run: Run) -> Concluded | AskAgain | None:
+    """What the model's answer means; that of a last turn is taken as it is.
+
+    Raises:
+        RunEnded, GatewayError: it is no answer, and no correction is left or would help.
+    """
+    last = run.budget.last
+    if last is None:
+        return judge(run)
+    try:
+        verdict = judge(run)
+    except RunEnded as error:
+        raise run.limit(last) from error
+    if isinstance(verdict, Concluded):
+        return verdict
+    run.close_calls(_TOO_LATE)
+    raise run.limit(last)
 
 
 def _turn_finished(run: Run) -> TurnFinished:

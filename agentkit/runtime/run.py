@@ -4,7 +4,7 @@ import functools
 import math
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from agentkit.messages import (
     ToolCall,
     ToolMessage,
     Trust,
+    UserMessage,
 )
 from agentkit.models import Model, ModelResponse, ModelSettings, OutputMode, ToolDefinition
 from agentkit.output import OUTPUT_TOOL, Declared, Plan, plan
@@ -35,6 +36,10 @@ from agentkit.usage import Usage
 if TYPE_CHECKING:
     from agentkit.runtime.ledger import Ledger
 
+_LAST_TURN = (
+    "A limit of this run is reached: no tool can be called any more. Give your final answer now, with what you have, "
+    "and say what is missing."
+)
 _NOT_BEGUN = "Not run: the run was cancelled before it began."
 _GROWTH = 4  # how much larger the output limit is after an answer that it cut
 _IMAGE_TOKENS = 800  # a middling price of one image; the server's usage corrects it
@@ -98,6 +103,8 @@ class Run:
         self.decisions: Mapping[str, Decision] = {}
         self.on_unknown: OnUnknown = "tell"
         self.paused: RunPaused | None = None
+        self.enter: Callable[[Run], Awaitable[None]] | None = None  # how it comes to its state, when that takes a wait
+        self.resumed = False  # whether the open calls are those of a run that was paused or killed
         self.unjudged = False  # whether the history ends with an answer that nobody has looked at: after a resume
         self.spawn: Callable[..., object] = _no_spawn
         self.started = 0.0
@@ -115,6 +122,11 @@ class Run:
             self.append(prompt, earlier=self.earlier, before=history)
 
     # Before the first request
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether the calls of the last answer were taken on already, before the run was paused or killed."""
+        return bool(self.answers or self.begun or self.held)
 
     def begin(self, now: float) -> float:
         """Start the clock, and say when the run must have ended; both on the event loop's clock."""
@@ -171,6 +183,29 @@ class Run:
 
     # Each turn
 
+    def begin_turn(self) -> None:
+        """Count a turn.
+
+        Raises:
+            LimitExceeded: it would be one too many.
+        """
+        self.resumed = False
+        try:
+            self.budget.begin_turn()
+        except LimitReached as reached:
+            self.last_turn(reached)
+
+    def last_turn(self, reached: LimitReached) -> None:
+        """Make the next turn the last one, without tools.
+
+        Raises:
+            LimitExceeded: none was asked for, it has been, or it is of no use.
+        """
+        if not self.budget.begin_last(reached):
+            raise self.limit(reached) from reached
+        self.append([UserMessage(_LAST_TURN, trust="system")])
+        self.warnings.append(f"limit {reached.limit}: {reached}; the output is the answer of one last turn")
+
     def offered(self) -> dict[str, Offered]:
         """The tools of this turn, by name."""
         context = self.context()
@@ -208,6 +243,12 @@ class Run:
         self.warnings.extend(response.warnings)
         if response.usage.reported:
             self._reported = (len(self.history), response.usage.total_tokens)
+
+    def begin_call(self, index: int, *, repeatable: bool) -> None:
+        """Note that the body of a call is about to run."""
+        self.begun.add(index)
+        if not repeatable:
+            self.note("started", call=index)
 
     def answer(self, index: int, message: ToolMessage) -> None:
         """Record what became of an open call."""
@@ -276,6 +317,14 @@ class Run:
             children=dict(self.children),
         )
 
+    def rebase(self, before: History) -> None:
+        """Put messages before those that there are: the turns of a session."""
+        self.history, self.earlier = before.extended(self.history), len(before) + self.earlier
+
+    def forget_session(self) -> None:
+        """Be as before `rebase`."""
+        self.history, self.earlier = History(self.history[self.earlier :]), 0
+
     def restore(self, state: RunState) -> None:
         """Stand where a run stood; nothing of it is noted again."""
         counters = state.counters
@@ -288,13 +337,13 @@ class Run:
         self._trust = counters["trust"]
         last = state.history[-1] if state.history else None
         if isinstance(last, AssistantMessage):
-            self.unjudged = True
+            self.unjudged = self.resumed = True
             self.response = ModelResponse(last, state.finish or "stop", Usage())
             self._open(state.open_calls)
             self.answers, self.held = dict(state.answers), dict(state.held)
             self.begun, self._noted = set(state.started), set(state.answers)
             self.children = dict(state.children)
-            self.budget.tool_calls += len(self.begun | set(self.answers))
+            self.budget.tool_calls += len((self.begun | set(self.answers)) - set(self.held))
 
     # What the model has seen
 
@@ -350,7 +399,8 @@ class Run:
 
     # The end
 
-    def finish(self, output: Any) -> RunResult[Any]:
+    async def finish(self, output: Any) -> None:
+        """Set the result; it is in the journal then, if there is one."""
         budget = self.budget
         self.result = RunResult(
             output,
@@ -365,7 +415,8 @@ class Run:
             tuple(self.warnings),
             self.earlier,
         )
-        return self.result
+        if self.ledger is not None:
+            await self.ledger.close("finished", self.result)
 
     def ended(self, kind: type[RunEnded], text: str, **details: Any) -> RunEnded:
         """The error that ends the run, with everything done so far."""

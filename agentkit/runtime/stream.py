@@ -1,5 +1,6 @@
 """The owner of a run: holds its task group and its wall time, and hands out the events of its loop."""
 
+import functools
 import math
 import time
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from agentkit import telemetry
-from agentkit.errors import AgentkitError, GatewayError, RunNotFinished
+from agentkit.errors import AgentkitError, GatewayError, RunConflict, RunNotFinished, StorageError
 from agentkit.messages import History
 from agentkit.runtime.events import Event
 from agentkit.runtime.loop import loop
@@ -33,6 +34,7 @@ class RunStream(Generic[Output]):
         self._scopes = AsyncExitStack()
         self._wall = anyio.CancelScope()
         self._entered = False
+        self._lost: RunConflict | None = None
 
     @property
     def run_id(self) -> str:
@@ -44,7 +46,10 @@ class RunStream(Generic[Output]):
 
         Raises:
             RunNotFinished: the events have not been taken to their end.
+            RunPaused: calls wait for a decision.
         """
+        if self._run.paused is not None:
+            raise self._run.paused
         if self._run.result is None:
             raise RunNotFinished("the run has not finished: take its events to the end before you ask for the result")
         return self._run.result
@@ -78,12 +83,16 @@ class RunStream(Generic[Output]):
         if self._entered:
             raise RunNotFinished("a stream is entered once: call agent.stream(...) again for another run")
         self._entered = True
+        if self._run.enter is not None:
+            await self._run.enter(self._run)
         self._wall.deadline = self._run.begin(anyio.current_time())
         tasks = anyio.create_task_group()
         self._run.spawn = tasks.start_soon
         self._scopes.enter_context(self._wall)
         await self._scopes.enter_async_context(tasks)
         self._scopes.callback(self._stop, tasks)
+        if self._run.ledger is not None and self._run.result is None:
+            tasks.start_soon(self._run.ledger.keep_alive, functools.partial(self._lose, tasks))
         self._scopes.push_async_callback(self._loop.aclose)
         return self
 
@@ -101,16 +110,36 @@ class RunStream(Generic[Output]):
         except BaseExceptionGroup as group:  # Ctrl-C or SystemExit inside a tool
             raise _innermost(group) from None
         finally:
-            self._run.close_calls()
+            if self._run.paused is None:
+                self._run.close_calls()
             self._report(error)
+            await self._close()
+        if self._lost is not None:
+            raise self._lost
         if self._wall.cancelled_caught and cancelled and self._run.result is None:
             raise self._run.limit(self._run.out_of_time()) from None
         return bool(cancelled and caught)
 
     def _stop(self, tasks: TaskGroup) -> None:
         """Cancel what is under way; a run with its result has nothing, and a cancellation is not cheap."""
-        if self._run.result is None:
+        if self._run.result is None or self._run.ledger is not None:
             tasks.cancel_scope.cancel()
+
+    def _lose(self, tasks: TaskGroup, error: RunConflict) -> None:
+        """Stop at once: another process goes on with this run."""
+        self._lost = error
+        tasks.cancel_scope.cancel()
+
+    async def _close(self) -> None:
+        """Leave the journal as it is to be found: what was done is kept, and somebody else may go on."""
+        ledger = self._run.ledger
+        if ledger is None or self._run.result is not None or self._lost is not None:
+            return
+        with anyio.CancelScope(shield=True):
+            try:
+                await ledger.close("failed")
+            except (StorageError, RunConflict) as error:  # the run has its own reason to end
+                telemetry.emit("error", "failure", run_id=self._run.run_id, text=str(error))
 
     def _report(self, error: BaseException | None) -> None:
         run = self._run

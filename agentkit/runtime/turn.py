@@ -4,6 +4,7 @@ Tasks belong to the run's owner (`run.spawn`); they never raise, they hand in wh
 it between its yields. Whatever happens, each call is answered exactly once, in call order.
 """
 
+import functools
 import math
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -15,8 +16,9 @@ from agentkit import telemetry
 from agentkit.errors import ToolFailed
 from agentkit.messages import TextPart, ToolCall, ToolMessage
 from agentkit.output import OUTPUT_TOOL
-from agentkit.runtime.events import Event, ToolFinished, ToolStarted
-from agentkit.runtime.guard import REMINDER, STOPPED
+from agentkit.runtime.events import Event, ToolEvent, ToolFinished, ToolHeld, ToolStarted
+from agentkit.runtime.guard import Repeats
+from agentkit.runtime.hold import gate, hold, resumed, suspended, waits
 from agentkit.runtime.run import Run
 from agentkit.tools import CallOutcome, Offered, ToolOptions, answered, run_call
 
@@ -27,26 +29,26 @@ class _Planned:
 
     index: int
     call: ToolCall
-    reminded: bool = False
+    reminder: str | None = None
 
 
 class _Inbox:
     """Where tasks hand in what happened, for the one generator that waits."""
 
     def __init__(self) -> None:
-        self._events: list[ToolStarted | ToolFinished] = []
+        self._events: list[ToolEvent] = []
         self._arrived = anyio.Event()
 
-    def put(self, event: ToolStarted | ToolFinished) -> None:
+    def put(self, event: ToolEvent) -> None:
         self._events.append(event)
         self._arrived.set()
 
-    def taken(self) -> list[ToolStarted | ToolFinished]:
+    def taken(self) -> list[ToolEvent]:
         """All that has come."""
         events, self._events = self._events, []
         return events
 
-    async def take(self) -> list[ToolStarted | ToolFinished]:
+    async def take(self) -> list[ToolEvent]:
         """All that has come, at least one."""
         while not self._events:
             self._arrived = anyio.Event()
@@ -57,21 +59,28 @@ class _Inbox:
 async def answer_calls(run: Run, offered: Mapping[str, Offered]) -> AsyncGenerator[Event, None]:
     """Run the open calls and append their answers, in call order; when it is closed early, its owner appends them.
 
+    When some have to wait for somebody, the others finish, and the run is suspended with its calls open.
+
     Raises:
         ToolFailed: a tool with on_error="raise" raised; its siblings have finished and all answers are in the history.
     """
     turn = _Turn(run, offered)
     planned = _planned(turn)
+    await run.saved()
     for event in turn.inbox.taken():
         yield event
     for wave in _waves(planned, offered):
-        _start(turn, wave)
+        await _start(turn, wave)
         waiting = len(wave)
         while waiting:
             for event in await turn.inbox.take():
-                waiting -= isinstance(event, ToolFinished)
+                waiting -= isinstance(event, ToolFinished | ToolHeld)
                 yield event
+    if run.held:
+        yield await suspended(run)
+        return
     run.close_calls()
+    await run.saved()
     _raise_failures(run, offered, [turn.outcomes[index] for index in sorted(turn.outcomes)])
 
 
@@ -90,6 +99,11 @@ class _Turn:
         entry = self.offered.get(call.name)
         return None if entry is None else entry.tool.options
 
+    def polls(self, call: ToolCall) -> bool:
+        """Whether making the same call again is how its tool is used."""
+        options = self.options(call)
+        return options is not None and options.poll
+
     def cancelled(self, call: ToolCall) -> str:
         """What the model is told of a call that was cancelled after it began."""
         options = self.options(call)
@@ -100,7 +114,7 @@ class _Turn:
     def finished(self, index: int, outcome: CallOutcome, seconds: float = 0.0) -> None:
         """Record an outcome at once: whatever is cancelled from here on, what a tool has done is known."""
         self.outcomes[index] = outcome
-        self.run.answers[index] = outcome.message
+        self.run.answer(index, outcome.message)
         call, error = outcome.call, outcome.error
         telemetry.emit(
             "info" if error is None else "error",
@@ -114,18 +128,32 @@ class _Turn:
         )
         self.inbox.put(ToolFinished(call, outcome.message, outcome.outcome, error, seconds))
 
+    def held(self, index: int, outcome: CallOutcome) -> None:
+        """Keep a call open that waits for somebody."""
+        pending = hold(self.run, index, outcome)
+        telemetry.emit("info", "held", run_id=self.run.run_id, tool=outcome.call.name, call_id=outcome.call.id)
+        self.inbox.put(ToolHeld(outcome.call, pending))
+
 
 def _planned(turn: _Turn) -> list[_Planned]:
     """The calls that are to run; the others are answered here."""
     run = turn.run
     planned: list[_Planned] = []
+    repeats = run.guard.turn(run.open_calls, [turn.polls(call) for call in run.open_calls])
     for index, call in enumerate(run.open_calls):
-        times = run.guard.seen(call)
+        if index in run.answers:  # before a crash, or before the run was paused
+            continue
         options = turn.options(call)
-        polls = options is not None and options.poll
-        refusal = _refusal(run, call, 0 if polls else times)
+        if run.resumed:
+            if waits(run, index, call, options):
+                continue
+            known = resumed(run, index, call, options)
+            if known is not None:
+                turn.finished(index, known)
+                continue
+        refusal = _refusal(run, call, repeats[index])
         if refusal is None:
-            planned.append(_Planned(index, call, run.guard.reminds(times) and not polls))
+            planned.append(_Planned(index, call, repeats[index].reminder))
         else:
             turn.finished(index, answered(call, refusal, "skipped"))
     allowed = run.budget.take_calls(len(planned))
@@ -135,13 +163,13 @@ def _planned(turn: _Turn) -> list[_Planned]:
     return planned[:allowed]
 
 
-def _refusal(run: Run, call: ToolCall, times: int) -> str | None:
-    """Why a call that came `times` times in a row is not run, if it is not."""
+def _refusal(run: Run, call: ToolCall, repeats: Repeats) -> str | None:
+    """Why a call is not run, if it is not."""
     if run.plan.tool is not None and call.name == OUTPUT_TOOL:
         return "Not taken: another tool has to be called first."
     if run.spec.tool_choice == "none":
         return "Not run: no tool may be called in this run. Answer without one."
-    return STOPPED.format(times=times) if run.guard.stops(times) else None
+    return repeats.refusal
 
 
 def _waves(planned: Sequence[_Planned], offered: Mapping[str, Offered]) -> list[list[_Planned]]:
@@ -158,20 +186,35 @@ def _waves(planned: Sequence[_Planned], offered: Mapping[str, Offered]) -> list[
     return waves
 
 
-def _start(turn: _Turn, wave: Sequence[_Planned]) -> None:
-    """Start a wave: each call on its own, but those with effects one after the other in call order."""
+async def _start(turn: _Turn, wave: Sequence[_Planned]) -> None:
+    """Start a wave: each call on its own, but those with effects one after the other in call order.
+
+    That their bodies may run is durable before they do.
+    """
     run = turn.run
     bound = run.spec.parallel_tools
     limiter = anyio.CapacityLimiter(bound) if len(wave) > bound else None
     effects: list[_Planned] = []
+    side_by_side: list[_Planned] = []
     for item in wave:
         options = turn.options(item.call)
         if options is not None and options.effect in ("write", "external"):
             effects.append(item)
         else:
-            run.spawn(_execute, turn, [item], limiter)
+            side_by_side.append(item)
+    for item in (*side_by_side, *effects[:1]):
+        _begin(turn, item)
+    await run.saved()
+    for item in side_by_side:
+        run.spawn(_execute, turn, [item], limiter)
     if effects:
         run.spawn(_execute, turn, effects, limiter)
+
+
+def _begin(turn: _Turn, item: _Planned) -> None:
+    """Note that a body may run from here on; one that changes nothing may run again."""
+    options = turn.options(item.call)
+    turn.run.begin_call(item.index, repeatable=options is None or options.effect == "read")
 
 
 async def _execute(turn: _Turn, items: Sequence[_Planned], limiter: anyio.CapacityLimiter | None) -> None:
@@ -181,18 +224,26 @@ async def _execute(turn: _Turn, items: Sequence[_Planned], limiter: anyio.Capaci
             await _execute(turn, items, None)
         return
     run = turn.run
-    for item in items:
+    for place, item in enumerate(items):
+        if place:
+            _begin(turn, item)
+            await run.saved()
         run.answers[item.index] = answered(item.call, turn.cancelled(item.call), "cancelled").message
         turn.inbox.put(ToolStarted(item.call))
         began = time.monotonic()
         try:
-            outcome = await run_call(item.call, turn.offered, run.context(item.call), run.spec.threads)
+            outcome = await run_call(
+                item.call, turn.offered, run.context(item.call), run.spec.threads, functools.partial(gate, run)
+            )
         except anyio.get_cancelled_exc_class():
             if anyio.current_effective_deadline() == -math.inf:
                 raise
             # Nobody cancelled this task: the tool awaited something that was (asyncio lets that out as a cancellation).
             outcome = answered(item.call, turn.cancelled(item.call), "cancelled")
-        turn.finished(item.index, _weighed(turn, item, outcome), time.monotonic() - began)
+        if outcome.outcome == "held":
+            turn.held(item.index, outcome)
+        else:
+            turn.finished(item.index, _weighed(turn, item, outcome), time.monotonic() - began)
 
 
 def _weighed(turn: _Turn, item: _Planned, outcome: CallOutcome) -> CallOutcome:
@@ -201,7 +252,7 @@ def _weighed(turn: _Turn, item: _Planned, outcome: CallOutcome) -> CallOutcome:
     if outcome.outcome not in ("invalid", "retry"):
         if name not in turn.failed:
             failures.pop(name, None)
-        return _with_note(outcome, REMINDER) if item.reminded else outcome
+        return outcome if item.reminder is None else _with_note(outcome, item.reminder)
     if name not in turn.failed:  # the calls of one turn were made without knowing of each other's failure
         turn.failed.add(name)
         failures[name] = failures.get(name, 0) + 1

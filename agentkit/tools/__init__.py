@@ -1,7 +1,7 @@
 """Tools: functions that a model may call, and the running of one call."""
 
 from agentkit.tools.call import CallOutcome, Gate, Outcome, answered, run_call
-from agentkit.tools.computer import SafetyChecksPending, acknowledged, computer_tool
+from agentkit.tools.computer import SafetyChecksPending, computer_tool
 from agentkit.tools.options import Effect, OnError, ToolOptions
 from agentkit.tools.result import cut, result_parts
 from agentkit.tools.retry import ToolDeferred, ToolRetry
@@ -25,7 +25,6 @@ __all__ = [
     "ToolOptions",
     "ToolRetry",
     "Toolset",
-    "acknowledged",
     "answered",
     "computer_tool",
     "cut",

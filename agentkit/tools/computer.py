@@ -6,10 +6,12 @@ The model knows such a tool by itself, so there is nothing to describe. Only the
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
-from agentkit import _json
-from agentkit.messages import ImagePart, TextPart
+import anyio.to_thread
+
+from agentkit.messages import ImagePart
 from agentkit.models import Screen, ToolDefinition
 from agentkit.schema import for_json_schema
 from agentkit.tools.options import ToolOptions
@@ -23,7 +25,6 @@ SafetyCheck: TypeAlias = Mapping[str, Any]
 
 Shot: TypeAlias = ImagePart | bytes
 
-_FIELD = "acknowledged_safety_checks"
 _ACTION = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
 _PARAMETERS: Mapping[str, Any] = {
     "type": "object",
@@ -55,7 +56,7 @@ def computer_tool(
     act: Callable[[Sequence[Action]], Shot | Awaitable[Shot]],
     *,
     screen: Screen | None = None,
-    acknowledge: Callable[[Sequence[SafetyCheck]], bool] | None = None,
+    acknowledge: Callable[[Sequence[SafetyCheck]], bool | Awaitable[bool]] | None = None,
     name: str = "computer",
     **declared: Any,
 ) -> Tool[..., Any]:
@@ -64,7 +65,7 @@ def computer_tool(
     `act` does the actions, in order, and returns a screenshot taken after the last one (an `ImagePart`, or the bytes of
     an image); it may be async. `screen` is for models that want to be told of one (computer-use-preview); the others
     take their measure from the screenshot. `acknowledge` is asked when safety checks are pending, before anything is
-    done; without it, or when it says no, the run ends with `ToolFailed`, whose `error` is `SafetyChecksPending`.
+    done, and may be async too; without it, or when it says no, the run ends with `ToolFailed`, whose `error` is `SafetyChecksPending`.
     `declared` are the options of `ToolOptions`; by default it writes, what it shows is from the open world, and an
     exception ends the run, as there is no screenshot to go on with.
 
@@ -75,7 +76,7 @@ def computer_tool(
     definition = ToolDefinition(
         checked_name(name), "Works at a computer's screen.", _PARAMETERS, kind="computer", screen=screen
     )
-    is_async = inspect.iscoroutinefunction(act) or inspect.iscoroutinefunction(type(act).__call__)
+    is_async = _is_async(act) or _is_async(acknowledge)
     return Tool(
         functools.partial(_act_async if is_async else _act, act, acknowledge),
         definition,
@@ -86,45 +87,53 @@ def computer_tool(
     )
 
 
-def acknowledged(part: TextPart) -> tuple[str, ...] | None:
-    """The ids of the safety checks that a part of the tool's answer agrees to; None for any other text."""
-    if not part.text.startswith(f'{{"{_FIELD}":'):
-        return None
-    try:
-        value = _json.loads(part.text)
-    except ValueError:
-        return None
-    ids = value.get(_FIELD) if isinstance(value, dict) and len(value) == 1 else None
-    return tuple(each for each in ids if isinstance(each, str)) if isinstance(ids, list) else None
+def _is_async(function: Callable[..., Any] | None) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-def _act(act: Callable[..., Any], acknowledge: Callable[..., bool] | None, **asked: Any) -> Any:
-    agreed = _agreed(acknowledge, asked)
-    return _answer(act(_actions(asked)), agreed)
+def _act(act: Callable[..., Any], acknowledge: Callable[..., Any] | None, **asked: Any) -> Any:
+    checks = _checks(asked)
+    _require(_answered(acknowledge, checks), checks)
+    return _answer(act(_actions(asked)), checks)
 
 
-async def _act_async(act: Callable[..., Any], acknowledge: Callable[..., bool] | None, **asked: Any) -> Any:
-    agreed = _agreed(acknowledge, asked)
-    return _answer(await act(_actions(asked)), agreed)
+async def _act_async(act: Callable[..., Any], acknowledge: Callable[..., Any] | None, **asked: Any) -> Any:
+    checks = _checks(asked)
+    agreed = _answered(acknowledge, checks)
+    _require(await agreed if inspect.isawaitable(agreed) else agreed, checks)
+    if _is_async(act):
+        return _answer(await act(_actions(asked)), checks)
+    return _answer(await anyio.to_thread.run_sync(act, _actions(asked), abandon_on_cancel=True), checks)
 
 
 def _actions(asked: Mapping[str, Any]) -> list[Action]:
     return [asked["action"]] if "action" in asked else list(asked["actions"])
 
 
-def _agreed(acknowledge: Callable[..., bool] | None, asked: Mapping[str, Any]) -> list[TextPart]:
-    checks = asked.get("pending_safety_checks") or ()
+def _checks(asked: Mapping[str, Any]) -> Sequence[SafetyCheck]:
+    return asked.get("pending_safety_checks") or ()
+
+
+def _answered(acknowledge: Callable[..., Any] | None, checks: Sequence[SafetyCheck]) -> Any:
+    """What was said of the checks; False where nobody is there to ask."""
+    return acknowledge(checks) if checks and acknowledge is not None else False
+
+
+def _require(agreed: Any, checks: Sequence[SafetyCheck]) -> None:
     if not checks:
-        return []
-    if acknowledge is None or not acknowledge(checks):
+        return
+    if inspect.isawaitable(agreed):  # it would be taken for a yes
+        if inspect.iscoroutine(agreed):
+            agreed.close()
+        raise TypeError("acknowledge= gives an awaitable: declare it with `async def`")
+    if not agreed:
         raise SafetyChecksPending(checks)
-    return [TextPart(_json.dumps({_FIELD: [check["id"] for check in checks]}).decode(), "tool")]
 
 
-def _answer(shot: Any, agreed: Sequence[TextPart]) -> list[ImagePart | TextPart]:
-    """The screenshot, and nothing that it says: a text of a page must not be taken for an agreement."""
+def _answer(shot: Any, checks: Sequence[SafetyCheck]) -> ImagePart:
+    """The screenshot, and nothing else that it may say: agreement is ours to tell."""
     if isinstance(shot, (bytes, bytearray)):
         shot = ImagePart(data=bytes(shot))
     if not isinstance(shot, ImagePart):
         raise TypeError(f"a computer answers with a screenshot, an ImagePart or bytes, not with {type(shot).__name__}")
-    return [shot, *agreed]
+    return replace(shot, acknowledged=tuple(check["id"] for check in checks))

@@ -94,6 +94,7 @@ class HttpxClient:
         outgoing = httpx.Request(
             request.method, route.url, headers=headers, content=request.body, extensions=extensions
         )
+        outgoing.stream = _Body(request.body)
         if self._client is not None:
             return HttpxResponse(request, await self._client.send(outgoing, stream=True))
         if not fresh_only:
@@ -272,3 +273,28 @@ def _reason(error: httpx.ConnectError) -> str:
         deeper = cause.__cause__ or cause.__context__
         cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else deeper
     return str(error) or type(error).__name__
+
+
+class _Body(httpx.AsyncByteStream):
+    """A request's body. httpx's own is read through a generator, which a cancelled write leaves behind, as trio warns."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Once(self._body)
+
+
+class _Once:
+    """One piece, then nothing."""
+
+    def __init__(self, piece: bytes) -> None:
+        self._pieces = [piece]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()

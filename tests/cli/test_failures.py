@@ -114,8 +114,9 @@ def test_a_key_that_cannot_be_one_is_refused_and_not_printed(
     [
         (["--model", "openai:any"], "openai wants an API key: set the environment variable OPENAI_API_KEY"),
         (["--model", "openai:any", "--api-key-env", "MY_KEY"], "the environment variable MY_KEY is not set"),
-        (["--model", "nowhere:any"], "'nowhere' is not a known gateway; known are toapis, "),
-        (["--model", "openai"], "openai names no model: write openai: and the model's id"),
+        (["--model", "nowhere:any"], "'nowhere' is not a known gateway: write one of them before the model (toapis, "),
+        (["--model", "openai"], "'openai' names no model: write 'openai:' and the model's id"),
+        (["--model", "modelstream:any", "--surface", "messages"], "modelstream has no surface messages: "),
         (["--model", "any", "--base-url", "127.0.0.1"], "base_url='127.0.0.1' is not an http or https URL"),
     ],
 )

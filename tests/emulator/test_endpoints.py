@@ -280,9 +280,29 @@ def test_the_curl_line_of_each_gateway_asks_its_first_surface(client: httpx.Clie
         assert (name, answer.status_code) == (name, 200)
 
 
-def test_a_chat_model_of_a_gateway_without_chat_is_refused_with_what_it_serves() -> None:
-    with Emulator(ok, gateway="anthropic") as gateway, pytest.raises(ConfigurationError, match="/v1/messages"):
-        gateway.model()
+@pytest.mark.anyio
+@pytest.mark.parametrize(("name", "surface"), [(name, each) for name in SERVED for each in (None, *SERVED[name])])
+async def test_the_model_of_a_surface_is_of_its_class_and_is_answered(name: str, surface: SurfaceName | None) -> None:
+    with Emulator([Reply("Hello")], gateway=name) as gateway:
+        async with gateway.model(surface=surface) as model:
+            response = await model.respond(ModelRequest([UserMessage("Hi")]))
+
+    first = SERVED[name][0]
+    assert type(model) is CLASSES[surface or first]
+    assert response.message.text == "Hello"
+    assert gateway.requests[0].path == PATHS[surface or first]
+
+
+def test_a_surface_that_a_gateway_does_not_serve_is_refused_with_those_it_has() -> None:
+    with Emulator(ok, gateway="anthropic") as gateway, pytest.raises(ConfigurationError) as messages:
+        gateway.model(surface="chat")
+    with Emulator(ok, gateway="openai") as gateway, pytest.raises(ConfigurationError) as chat:
+        gateway.model(surface="tasks")
+
+    assert str(messages.value) == "anthropic has no surface 'chat': use gateway.model(surface='messages')"
+    assert str(chat.value) == (
+        "openai has no surface 'tasks': use gateway.model(surface='chat' or surface='responses')"
+    )
 
 
 FLAT = {

@@ -332,6 +332,12 @@ def test_a_page_of_100_kilobytes_becomes_one_short_sentence() -> None:
             "toapis answered 422 (invalid_param): no. Validate model, messages and parameter types, and send it again "
             "only when the payload is fixed.",
         ),
+        (
+            404,
+            {"detail": "Not Found"},
+            "toapis answered 404: Not Found. Check the base URL (most end in /v1) and the model's id; it is not "
+            "retried.",
+        ),
         (500, {}, "toapis answered 500: it gave no reason. The fault is upstream; it is retried."),
     ],
 )

@@ -53,9 +53,22 @@ def test_an_unknown_gateway_is_refused_with_those_there_are() -> None:
         Registry().model("nowhere:gpt")
 
     assert str(caught.value) == (
-        f"'nowhere' is not a known gateway; known are {', '.join(GATEWAYS)}: use 'gateway:model', or "
-        "ChatCompletionsModel(model, base_url=...) for any other OpenAI-compatible server"
+        "'nowhere' is not a known gateway; known are toapis, bytespike, modelstream, runware, openai, anthropic, "
+        "ollama, llamacpp, vllm, lmstudio: use 'gateway:model', or ChatCompletionsModel(model, base_url=...) for any "
+        "other OpenAI-compatible server"
     )
+
+
+def test_an_unknown_surface_of_a_gateway_is_refused_with_those_it_has() -> None:
+    with pytest.raises(ConfigurationError, match="known are toapis, toapis/responses, toapis/messages: "):
+        Registry().model("toapis/tasks:gpt")
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_a_name_and_the_profile_of_its_errors_agree(name: str) -> None:
+    gateway = GATEWAYS[name]
+
+    assert {profile.gateway for profile in (gateway.profile, *gateway.models.values())} == {name}
 
 
 @pytest.mark.parametrize("name", ["openai", "openai:", "ollama"])

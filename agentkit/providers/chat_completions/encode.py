@@ -26,8 +26,9 @@ from agentkit.messages import (
 from agentkit.messages.parts import ReasoningPart
 from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
 from agentkit.providers.call_ids import fitted_id
-from agentkit.providers.checks import check_function
+from agentkit.providers.checks import body_fields, check_function
 from agentkit.providers.tool_choice import tool_choice_kind
+from agentkit.providers.tool_list import ToolList
 
 _REPLAYED = ("reasoning_details",)  # other fields of an answer came on another wire, which keeps them for itself
 
@@ -45,7 +46,7 @@ class Encoder:
             profile.system_role,
             profile.tool_id_length,
         )
-        self._tools: tuple[tuple[ToolDefinition, ...], bytes] = ((), b"")
+        self._tools = ToolList(encode_tool, profile)
 
     def body(self, request: ModelRequest, *, stream: bool) -> bytes:
         """The request's body.
@@ -54,12 +55,8 @@ class Encoder:
             ConfigurationError: a message without content, or an image for a model without vision.
         """
         head = _json.dumps(self._head(request, stream))
-        tools = self._encoded_tools(request.tools)
-        pieces = [head[:-1]]
-        if tools:
-            pieces.append(b',"tools":' + tools)
-        pieces.append(b',"messages":[' + self._messages(request) + b"]}")
-        return b"".join(pieces)
+        tools, messages = self._tools.field(request), self._messages(request)
+        return b"".join([head[:-1], tools, b',"messages":[', messages, b"]}"])
 
     def _head(self, request: ModelRequest, stream: bool) -> dict[str, Any]:
         head: dict[str, Any] = {"model": self.model}
@@ -74,13 +71,6 @@ class Encoder:
             if self.profile.stream_usage:
                 head["stream_options"] = {"include_usage": True}
         return head
-
-    def _encoded_tools(self, tools: tuple[ToolDefinition, ...]) -> bytes:
-        if not tools:
-            return b""
-        if tools is not self._tools[0]:
-            self._tools = (tools, _json.dumps([encode_tool(tool, self.profile) for tool in tools]))
-        return self._tools[1]
 
     def _messages(self, request: ModelRequest) -> bytes:
         history, instructions = request.messages, request.instructions
@@ -177,7 +167,7 @@ def encode_settings(settings: ModelSettings, profile: Profile) -> dict[str, Any]
         "user": settings.user,
     }
     given = {name: value for name, value in fields.items() if value is not None}
-    return {**given, **settings.extra} if settings.extra else given
+    return {**given, **body_fields(settings)} if settings.extra else given
 
 
 def _encode_user(parts: Sequence[UserPart], index: int, profile: Profile) -> Any:

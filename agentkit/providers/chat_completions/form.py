@@ -12,6 +12,7 @@ from agentkit.errors import ConfigurationError
 from agentkit.messages import ImagePart, SystemMessage, TextPart, UserMessage
 from agentkit.models import ModelRequest, Profile
 from agentkit.providers.chat_completions.encode import encode_settings
+from agentkit.providers.checks import vendor_tools
 
 _FIELDS = frozenset(
     (
@@ -56,7 +57,7 @@ class FormEncoder:
 
     def _question(self, request: ModelRequest) -> UserMessage:
         """The only user message."""
-        if request.tools:
+        if request.tools or vendor_tools(request.settings):
             raise self._no_place("tools")
         said = [message for message in request.messages if not isinstance(message, SystemMessage)]
         if len(said) != 1 or not isinstance(said[0], UserMessage):

@@ -11,17 +11,19 @@ from agentkit.providers.model import ProviderModel
 from agentkit.providers.tool_choice import tool_choice_kind
 
 _FIELDS = MappingProxyType({"max_tokens": "max_tokens", "max_completion_tokens": "max_tokens"})
+_FORM_FIELDS = MappingProxyType({"max_completion_tokens": "max_tokens"})
 
 
 class ChatCompletionsWire:
     """Chat Completions, for one model id and one profile."""
 
     path = "/chat/completions"
-    fields: Mapping[str, str] = _FIELDS
 
     def __init__(self, model: str, profile: Profile) -> None:
+        is_form = profile.form == "prompt"
+        self.fields: Mapping[str, str] = _FORM_FIELDS if is_form else _FIELDS
         self._profile = profile
-        self._encoder = FormEncoder(model, profile) if profile.form == "prompt" else Encoder(model, profile)
+        self._encoder = FormEncoder(model, profile) if is_form else Encoder(model, profile)
 
     def tool_choice(self, request: ModelRequest) -> str | None:
         """See `Wire.tool_choice`."""

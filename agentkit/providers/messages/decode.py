@@ -1,6 +1,6 @@
 """Bodies and events of the Messages API, read into one `ModelResponse`. Pure: bytes in, data or a typed error out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentkit import _json
@@ -24,14 +24,17 @@ _NOT_RAW = ("content", "usage")
 class Decoder:
     """Reads one answer, whole (`plain`) or event by event (`feed`, then `close`).
 
-    `secret` is the key, which is taken out of the texts of errors.
+    `secret` is the key, which is taken out of the texts of errors; `warnings` go with the answer.
     """
 
-    def __init__(self, profile: Profile, headers: Mapping[str, str], *, secret: str = "") -> None:
+    def __init__(
+        self, profile: Profile, headers: Mapping[str, str], *, secret: str = "", warnings: Sequence[str] = ()
+    ) -> None:
         self._profile = profile
         self._secret = secret
         self._headers = headers
         self._draft = Draft()
+        self._draft.warnings.extend(warnings)
         self._usage: dict[str, Any] = {}
         self._fields: dict[str, Any] = {}
         self._content: Any = None  # what message_start held; it is empty unless a gateway puts the whole answer there

@@ -16,9 +16,10 @@ from agentkit import _json
 from agentkit.errors import ConfigurationError
 from agentkit.messages import AssistantMessage, Message, SystemMessage
 from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
-from agentkit.providers.checks import check_function
+from agentkit.providers.checks import body_fields, check_function
 from agentkit.providers.messages.blocks import encode_blocks, encoded
 from agentkit.providers.tool_choice import tool_choice_kind
+from agentkit.providers.tool_list import ToolList
 
 DEFAULT_MAX_TOKENS = 4096
 
@@ -41,7 +42,7 @@ class Encoder:
         self.model = model
         self.profile = profile
         self._key = ("messages", profile.vision is False, profile.replay_reasoning, profile.tool_id_length)
-        self._tools: tuple[tuple[ToolDefinition, ...], bytes] = ((), b"")
+        self._tools = ToolList(encode_tool, profile)
 
     def body(self, request: ModelRequest, *, stream: bool) -> bytes:
         """The request's body.
@@ -50,9 +51,7 @@ class Encoder:
             ConfigurationError: a setting or format that the API does not have, a message without content, an image for
                 a model without vision, or no message at all.
         """
-        pieces = [_json.dumps(self._head(request, stream))[:-1]]
-        if request.tools:
-            pieces.append(b',"tools":' + self._encoded_tools(request.tools))
+        pieces = [_json.dumps(self._head(request, stream))[:-1], self._tools.field(request)]
         system = system_text(request)
         if system:
             pieces.append(b',"system":' + _json.dumps(system))
@@ -77,12 +76,7 @@ class Encoder:
             head["output_config"] = config
         if stream:
             head["stream"] = True
-        return _with_extra(head, request.settings.extra or {}, self.profile)
-
-    def _encoded_tools(self, tools: tuple[ToolDefinition, ...]) -> bytes:
-        if tools is not self._tools[0]:
-            self._tools = (tools, _json.dumps([encode_tool(tool, self.profile) for tool in tools]))
-        return self._tools[1]
+        return _with_extra(head, body_fields(request.settings), self.profile)
 
     def _encode_message(self, messages: Sequence[Message], index: int) -> bytes:
         message = messages[index]
@@ -158,6 +152,15 @@ def encode_tool_choice(request: ModelRequest, profile: Profile) -> dict[str, Any
     if parallel is not None and kind != "none":
         choice["disable_parallel_tool_use"] = not parallel
     return choice
+
+
+def left_out(request: ModelRequest, profile: Profile) -> tuple[str, ...]:
+    """A sentence for each setting that has no place in this request, although the API knows it."""
+    parallel = request.settings.parallel_tool_calls
+    if parallel is None or sent_tool_choice(request, profile) not in (None, "none"):
+        return ()
+    why = "with tool_choice 'none'" if request.tools else "without tools"
+    return (f"parallel_tool_calls={parallel!r} was left out: {profile.gateway} has no place for it {why}",)
 
 
 def encode_output_config(request: ModelRequest) -> dict[str, Any]:

@@ -3,23 +3,22 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from agentkit.models import ModelRequest, Profile, ReasoningEffort
+from agentkit.models import ModelRequest, Profile
+from agentkit.providers.gateways import messages_profile
 from agentkit.providers.messages.decode import Decoder
-from agentkit.providers.messages.encode import Encoder, sent_max_tokens, sent_tool_choice
+from agentkit.providers.messages.encode import Encoder, left_out, sent_max_tokens, sent_tool_choice
 from agentkit.providers.model import ProviderModel
 
 _FIELDS = MappingProxyType(
     {
         "stop_sequences": "stop",
-        "effort": "reasoning_effort",
-        "user_id": "user",
-        "metadata": "user",
-        "disable_parallel_tool_use": "parallel_tool_calls",
-        "output_config": "response_format",
+        "output_config.effort": "reasoning_effort",
+        "output_config.format": "response_format",
         "output_format": "response_format",
+        "metadata.user_id": "user",
+        "tool_choice.disable_parallel_tool_use": "parallel_tool_calls",
     }
 )
-_EFFORTS: tuple[ReasoningEffort, ...] = ("low", "medium", "high", "xhigh", "max")
 
 
 class MessagesWire:
@@ -46,7 +45,7 @@ class MessagesWire:
 
     def decoder(self, request: ModelRequest, headers: Mapping[str, str], *, secret: str) -> Decoder:
         """See `Wire.decoder`."""
-        return Decoder(self._profile, headers, secret=secret)
+        return Decoder(self._profile, headers, secret=secret, warnings=left_out(request, self._profile))
 
 
 class MessagesModel(ProviderModel):
@@ -65,4 +64,4 @@ class MessagesModel(ProviderModel):
         return {"anthropic-version": "2023-06-01"}
 
     def _undeclared(self, host: str) -> Profile:
-        return Profile(gateway=host, output_modes=("json_schema", "tool", "prompt"), efforts=_EFFORTS)
+        return messages_profile(host)

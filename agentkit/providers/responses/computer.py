@@ -1,7 +1,7 @@
 """A computer's calls, as calls of a tool, and the tool's answers as this wire has them. Pure.
 
 The arguments are the item's `action` or `actions`, and its `pending_safety_checks` when there are any: the tool decides
-what to do about them. They are acknowledged only when its answer says so (see `agentkit.tools.computer_tool`), and only
+what to do about them. They are acknowledged only when its screenshot says so (`ImagePart.acknowledged`), and only
 those that were pending.
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentkit.messages import ImagePart, TextPart, ToolMessage, ToolPart
-from agentkit.tools import acknowledged
 
 _ARGUMENTS = ("action", "actions", "pending_safety_checks")
 # One black pixel: a call that failed, or was never run, has to be answered too, and this answer must be an image.
@@ -34,24 +33,22 @@ def computer_output(message: ToolMessage, call: Mapping[str, Any], call_id: str)
         "call_id": call_id,
         "output": {"type": "computer_screenshot", "image_url": shot.as_url()},
     }
-    ids = {each for part in message.parts if isinstance(part, TextPart) for each in acknowledged(part) or ()}
     checks = call.get("pending_safety_checks")
     agreed = [
         check
         for check in (checks if isinstance(checks, list) else ())
-        if isinstance(check, Mapping) and check.get("id") in ids
+        if isinstance(check, Mapping) and check.get("id") in shot.acknowledged
     ]
     return {**encoded, "acknowledged_safety_checks": agreed} if agreed else encoded
 
 
 def left_over(message: ToolMessage) -> list[ToolPart]:
-    """What the tool returned besides the screenshot, without empty texts and acknowledgements."""
+    """What the tool returned besides the screenshot, without empty texts."""
     shot = _screenshot(message.parts)
     return [
         part
         for part in message.parts
-        if part is not shot
-        and not (isinstance(part, TextPart) and (not part.text.strip() or acknowledged(part) is not None))
+        if part is not shot and not (isinstance(part, TextPart) and not part.text.strip())
     ]
 
 

@@ -11,7 +11,8 @@ Two things go out that nobody asked for by name, each because leaving it out mea
   `none`, or anything in `extra["reasoning"]`). A request carries the whole conversation, and reasoning belongs to it:
   encrypted, it can be sent back to any server of the vendor, whatever is stored there and for how long. Without being
   asked to reason, a request says neither; reasoning that comes anyway is sent back by its id, which works as long as
-  the server stores answers, as is its default. `extra={"store": True}` keeps it that way with reasoning too.
+  the server stores answers, as is its default. `extra={"store": True}` keeps it that way with reasoning too. A server
+  that refuses `store` or `include` is not sent it again (`Profile.dropped`); without `include`, `store` is not either.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +22,10 @@ from agentkit import _json
 from agentkit.errors import ConfigurationError
 from agentkit.messages import Message, SystemMessage, ToolMessage
 from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
+from agentkit.providers.checks import body_fields
 from agentkit.providers.responses.items import Items
 from agentkit.providers.tool_choice import tool_choice_kind
+from agentkit.providers.tool_list import ToolList
 
 ENCRYPTED = "reasoning.encrypted_content"
 _LOGPROBS = "message.output_text.logprobs"
@@ -43,7 +46,7 @@ class Encoder:
     def __init__(self, model: str, profile: Profile) -> None:
         self.model = model
         self.profile = profile
-        self._tools: tuple[tuple[ToolDefinition, ...], bytes] = ((), b"")
+        self._tools = ToolList(encode_tool, profile)
 
     def body(self, request: ModelRequest, *, stream: bool) -> bytes:
         """The request's body.
@@ -58,9 +61,7 @@ class Encoder:
             head["stream"] = True
         if instructions:
             head["instructions"] = instructions
-        pieces = [_json.dumps(head)[:-1]]
-        if request.tools:
-            pieces.append(b',"tools":' + self._encoded_tools(request.tools))
+        pieces = [_json.dumps(head)[:-1], self._tools.field(request)]
         pieces.append(b',"input":[' + self._input(request, start, stateless=head.get("store") is False) + b"]}")
         return b"".join(pieces)
 
@@ -84,11 +85,6 @@ class Encoder:
                 told.append(message.text)
                 start += 1
         return "\n\n".join(told), start
-
-    def _encoded_tools(self, tools: tuple[ToolDefinition, ...]) -> bytes:
-        if tools is not self._tools[0]:
-            self._tools = (tools, _json.dumps([encode_tool(tool, self.profile) for tool in tools]))
-        return self._tools[1]
 
     def _input(self, request: ModelRequest, start: int, *, stateless: bool) -> bytes:
         items = Items(self.profile, stateless=stateless)
@@ -148,7 +144,7 @@ def encode_settings(settings: ModelSettings, profile: Profile) -> dict[str, Any]
     Raises:
         ConfigurationError: one that this API does not have.
     """
-    extra = settings.extra or {}
+    extra = body_fields(settings)
     _refuse(settings, extra, profile)
     fields: dict[str, Any] = {
         "max_output_tokens": settings.max_tokens,
@@ -167,8 +163,11 @@ def encode_settings(settings: ModelSettings, profile: Profile) -> dict[str, Any]
         given[name] = {**given.get(name, {}), **_object(name, value)} if name in _OBJECTS else value
     include = [_LOGPROBS] if settings.logprobs else []
     if profile.replay_reasoning and _reasons(given.get("reasoning")) and not extra.get("store"):
-        given["store"] = False
-        include.append(ENCRYPTED)
+        # One without the other: reasoning that is not stored has to come encrypted, or it could not be sent back.
+        if "include" not in profile.dropped:
+            include.append(ENCRYPTED)
+            if "store" not in profile.dropped:
+                given["store"] = False
     if include:
         asked = extra.get("include")
         given["include"] = list(dict.fromkeys([*include, *(asked if isinstance(asked, (list, tuple)) else ())]))

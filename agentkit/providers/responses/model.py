@@ -10,7 +10,16 @@ from agentkit.providers.responses.encode import Encoder
 from agentkit.providers.tool_choice import tool_choice_kind
 
 _FIELDS = MappingProxyType(
-    {"max_output_tokens": "max_tokens", "effort": "reasoning_effort", "strict": "strict"}  # strict is always said
+    {
+        "max_output_tokens": "max_tokens",
+        "reasoning.effort": "reasoning_effort",
+        "text.verbosity": "verbosity",
+        "text.format": "response_format",
+        "include.logprobs": "logprobs",
+        "strict": "strict",
+        "store": "store",
+        "include": "include",
+    }
 )
 
 

@@ -117,7 +117,7 @@ async def test_the_gateway_understands_the_form_as_messages() -> None:
 
 SCHEMA = {"type": "object", "properties": {}, "additionalProperties": False}
 TOOL = ToolDefinition("lookup", "Looks up.", SCHEMA)
-NO_PLACE = "the form of modelstream has no place for "
+NO_PLACE = "the form of modelstream/form has no place for "
 REFUSED: dict[str, tuple[list[Message], dict[str, Any], str]] = {
     "tools": ([UserMessage("Hi")], {"tools": [TOOL]}, NO_PLACE + "tools"),
     "an answer": (
@@ -171,12 +171,12 @@ REFUSED: dict[str, tuple[list[Message], dict[str, Any], str]] = {
     "a temperature out of range": (
         [UserMessage("Hi")],
         {"settings": ModelSettings(temperature=2.1)},
-        "temperature=2.1 is outside what modelstream takes for gpt-4o-mini: 0 to 2",
+        "temperature=2.1 is outside what modelstream/form takes for gpt-4o-mini: 0 to 2",
     ),
     "a limit out of range": (
         [UserMessage("Hi")],
         {"settings": ModelSettings(max_tokens=16_385)},
-        "max_tokens=16385 is outside what modelstream takes for gpt-4o-mini: 1 to 16384",
+        "max_tokens=16385 is outside what modelstream/form takes for gpt-4o-mini: 1 to 16384",
     ),
 }
 

@@ -17,7 +17,7 @@ from agentkit.emulator import Emulator, Raw
 from agentkit.errors import AgentkitError, GatewayError, MalformedResponse
 from agentkit.messages import History, ToolMessage, UserMessage
 from agentkit.models import ModelRequest, ModelResponse, ModelSettings, Profile
-from agentkit.providers import ChatCompletionsModel
+from agentkit.providers import ProviderModel
 from agentkit.providers.chat_completions.decode import Decoder
 from agentkit.providers.chat_completions.encode import Encoder
 from agentkit.transport import RetryPolicy, ServerSentEvents
@@ -255,7 +255,7 @@ async def test_a_damaged_answer_over_http_is_an_answer_or_an_error() -> None:
                     check(await answered(model, request, stream=case % 2 == 0))
 
 
-async def answered(model: ChatCompletionsModel, request: ModelRequest, *, stream: bool) -> ModelResponse | GatewayError:
+async def answered(model: ProviderModel, request: ModelRequest, *, stream: bool) -> ModelResponse | GatewayError:
     try:
         return await model.respond(request, stream=stream)
     except GatewayError as error:

@@ -31,7 +31,7 @@ from agentkit.models import (
     ResponseEvent,
     TextDelta,
 )
-from agentkit.providers import ChatCompletionsModel
+from agentkit.providers import ProviderModel
 from agentkit.transport import RetryPolicy
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ def ok(request: object) -> Reply:
 
 
 async def events_of(
-    model: ChatCompletionsModel, request: ModelRequest = HI, *, stream: bool = False
+    model: ProviderModel, request: ModelRequest = HI, *, stream: bool = False
 ) -> list[ResponseEvent | GatewayError]:
     """The events, and the error at their end if there is one."""
     seen: list[ResponseEvent | GatewayError] = []
