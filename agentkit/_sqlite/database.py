@@ -19,9 +19,10 @@ T = TypeVar("T")
 class Database:
     """One SQLite file. All objects of a file share its threads, which start with the first work and end with `aclose`.
 
-    Work is a function of a connection, all of it kept or nothing, inside of a transaction that others may share; it must
-    not begin, commit or roll back, and may be run again when its neighbour fails. The threads are daemons: work that nobody has seen committed may be lost at the
-    end of the process. A fork waits for the current commit; the child starts threads of its own.
+    Work is a function of a connection, all of it kept or nothing, inside of a transaction that others may share. It
+    must not begin, commit or roll back, and is run once more when a neighbour fails. The threads are daemons: work that
+    nobody has seen committed may be lost at the end of the process. A fork waits for the current commit; the child
+    starts threads of its own.
     """
 
     def __init__(

@@ -4,6 +4,7 @@ Configuration only; each run has its own state.
 """
 
 import functools
+import sys
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -22,14 +23,16 @@ from agentkit.agent.durable import (
     opened,
 )
 from agentkit.agent.prompt import as_messages
+from agentkit.agent.sound import sound
 from agentkit.agent.sync import run_sync
 from agentkit.context import RunContext
 from agentkit.errors import ConfigurationError, UsageError
-from agentkit.messages import History, Message, UserPart
+from agentkit.messages import Message, UserPart
 from agentkit.models import Model, ModelSettings, OutputMode, ToolChoice
 from agentkit.output import declare
 from agentkit.providers import Registry, default_registry
 from agentkit.runtime import (
+    Compaction,
     Decision,
     OnUnknown,
     Policy,
@@ -40,8 +43,9 @@ from agentkit.runtime import (
     RunStream,
     entry,
     run_to_end,
+    with_models,
 )
-from agentkit.tools import AnyTool, Tool, ToolLike, Toolset
+from agentkit.tools import AnyTool, Tool, ToolLike, Toolset, result_parts
 
 if TYPE_CHECKING:
     from agentkit.journal import Journal
@@ -112,6 +116,8 @@ class Agent(Generic[Deps, Output]):
         policy: `policy(call, context, trust)` says of each validated call whether it may take effect: `Allow()`,
             `Deny(why)` or `NeedApproval(reason)`. Without one, a call that cannot be taken back (`effect="external"`)
             needs approval once the model has read text of a tool or of the open world.
+        compaction: how the history is made shorter when it no longer fits into the model's context: `DropOldest()`,
+            `ShortenResults()`, `Summarise()` or a `Chain` of them. Without one a history that does not fit is an error.
         name: for logs and `as_tool`.
         registry: where model names are looked up; the process's own by default.
 
@@ -136,6 +142,7 @@ class Agent(Generic[Deps, Output]):
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
         policy: Policy | None = None,
+        compaction: Compaction | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -154,6 +161,7 @@ class Agent(Generic[Deps, Output]):
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
         policy: Policy | None = None,
+        compaction: Compaction | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -172,6 +180,7 @@ class Agent(Generic[Deps, Output]):
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
         policy: Policy | None = None,
+        compaction: Compaction | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -190,6 +199,7 @@ class Agent(Generic[Deps, Output]):
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
         policy: Policy | None = None,
+        compaction: Compaction | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -208,6 +218,7 @@ class Agent(Generic[Deps, Output]):
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
         policy: Policy | None = None,
+        compaction: Compaction | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -226,6 +237,7 @@ class Agent(Generic[Deps, Output]):
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
         policy: Policy | None = None,
+        compaction: Compaction | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -244,6 +256,7 @@ class Agent(Generic[Deps, Output]):
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
         policy: Policy | None = None,
+        compaction: Compaction | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -262,6 +275,7 @@ class Agent(Generic[Deps, Output]):
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
         policy: Policy | None = None,
+        compaction: Compaction | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -280,6 +294,7 @@ class Agent(Generic[Deps, Output]):
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
         policy: Policy | None = None,
+        compaction: Compaction | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -298,6 +313,7 @@ class Agent(Generic[Deps, Output]):
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
         policy: Policy | None = None,
+        compaction: Compaction | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None: ...
@@ -315,6 +331,7 @@ class Agent(Generic[Deps, Output]):
         settings: ModelSettings | None = None,
         parallel_tools: int = 100,
         policy: Policy | None = None,
+        compaction: Compaction | None = None,
         name: str = "agent",
         registry: Registry | None = None,
     ) -> None:
@@ -329,6 +346,7 @@ class Agent(Generic[Deps, Output]):
         self._settings = settings or ModelSettings()
         self._parallel_tools = parallel_tools
         self._policy = policy
+        self._compaction = compaction
         self._name = name
         self._registry = registry
         _check_choice(tool_choice, self._toolset)
@@ -452,6 +470,7 @@ class Agent(Generic[Deps, Output]):
                 "additionalProperties": False,
             },
             takes_context=True,
+            idempotent=True,  # run again, it goes on where the journal says that it stood
         )
 
     async def __aenter__(self) -> Self:
@@ -475,11 +494,14 @@ class Agent(Generic[Deps, Output]):
         """One run as a tool's body. It goes on where it stood when its parent is resumed."""
         parent: Run = context.scope  # type: ignore[assignment]  # the runtime's own scope is a run
         run = self._start(prompt, context.deps, {}, parent=parent, run_id=f"{parent.run_id}/{context.call_id}")
+        run.lower_trust(parent.trust)  # its prompt was written by a model that has read that
         begin_nested(run, parent, context.call_id)
         try:
-            return (await run_to_end(run)).output
+            output = (await run_to_end(run)).output
         finally:
             parent.lower_trust(run.trust)
+        # The answer says itself that it is from the open world, so that a later turn or run that reads it knows.
+        return result_parts(output, trust="web", limit=sys.maxsize) if run.trust == "web" else output
 
     def _start(
         self,
@@ -496,7 +518,7 @@ class Agent(Generic[Deps, Output]):
         registry = self._registry or default_registry()
         spec = self._spec(options, registry)
         history = options.get("history")
-        given = history if isinstance(history, History) else History(history or ())
+        given, changes = sound(history)
         asked = () if prompt is None else as_messages(prompt)
         run_id = run_id or options.get("run_id") or uuid.uuid4().hex
         journal, session = self._journal(options, parent, registry), options.get("session")
@@ -505,6 +527,7 @@ class Agent(Generic[Deps, Output]):
             above = None if parent is None else parent.run_id
             ledger = ledger_for(spec, run_id, asked, given, journal, session=session, parent=above)
         run = Run(spec, deps=deps, history=given, prompt=asked, run_id=run_id, parent=parent, ledger=ledger)
+        run.warnings.extend(changes)
         if journal is not None:
             run.enter = entry.begin
         if journal is not None and session is not None:
@@ -529,6 +552,7 @@ class Agent(Generic[Deps, Output]):
             parallel_tools=self._parallel_tools,
             threads=registry.threads,
             policy=self._policy,
+            compaction=with_models(self._compaction, registry.model) if self._compaction is not None else None,
         )
 
     def _journal(self, options: RunOptions, parent: Run | None, registry: Registry) -> "Journal | None":
@@ -547,15 +571,15 @@ class Agent(Generic[Deps, Output]):
         decisions, changed = options.pop("decisions", ()), options.pop("changed", False)
         on_unknown = options.pop("on_unknown", "tell")
         given: RunOptions = options  # type: ignore[assignment]  # what is left is of both
-        if isinstance(run, str):
-            if given.get("journal") is None:
-                raise ConfigurationError(f"resume({run!r}) needs journal=; without one, give the state of RunPaused")
-            resumed = self._start(None, deps, given, run_id=run)
+        if given.get("journal") is not None:
+            resumed = self._start(None, deps, given, run_id=run if isinstance(run, str) else run.get("run_id"))
             go_on(resumed, decisions, changed=changed)
+        elif isinstance(run, str):
+            raise ConfigurationError(f"resume({run!r}) needs journal=; without one, give the state of RunPaused")
         else:
             resumed = self._start(None, deps, given, run_id=run.get("run_id"))
             entry.stand_where_paused(resumed, run, decisions, changed=changed)
-        resumed.on_unknown = on_unknown
+        resumed.on_unknown, resumed.changed = on_unknown, changed
         return resumed
 
     def _resolved(self, model: Model | str) -> Model:

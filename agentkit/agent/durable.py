@@ -84,7 +84,6 @@ def begin_session(
             await resume(unfinished)
         else:
             await journal.discard(unfinished)
-        run.forget_session()
         await entry.begin(run)
 
     return enter
@@ -93,9 +92,10 @@ def begin_session(
 def begin_nested(run: Run, parent: Run, call_id: str) -> None:
     """Let a nested run go on where it stood, when the run around it was resumed."""
     decisions = entry.inside(parent.decisions.values(), call_id)
+    run.changed, run.on_unknown = parent.changed, parent.on_unknown
     state = parent.children.get(call_id)
     if run.ledger is not None:
-        run.enter = functools.partial(entry.go_on_nested, decisions=decisions)
+        run.enter = functools.partial(entry.go_on_nested, decisions=decisions, changed=parent.changed)
     elif state is not None:
         entry.stand(run, RunState.from_json(state), decisions)
 

@@ -41,7 +41,7 @@ class Target:
         if not os.environ.get(variable):
             return None
         return (
-            f"{variable} is not sent to {self.base_url}: it is for {gateway.base_url}. To send it there, add "
+            f"{variable} is for {gateway.base_url} and is not sent to another base URL: to send it to yours, add "
             f"--api-key-env {variable}"
         )
 

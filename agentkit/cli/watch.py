@@ -11,8 +11,10 @@ from agentkit.events import (
     PartialOutput,
     ReasoningDelta,
     RunFinished,
+    RunSuspended,
     TextDelta,
     ToolFinished,
+    ToolHeld,
     ToolStarted,
     TurnFinished,
 )
@@ -32,6 +34,8 @@ def show(event: Event, screen: Screen) -> None:
             screen.step(
                 f"{call.name} {outcome} in {seconds:.3f} s: {shortened(said)}", "dim" if outcome == "ok" else "bad"
             )
+        case ToolHeld(call):
+            screen.step(f"{call.name} waits for a decision", "bad")
         case AttemptDiscarded():
             screen.step(retry_line(event), "bad")
         case OutputRejected():
@@ -39,7 +43,7 @@ def show(event: Event, screen: Screen) -> None:
         case TurnFinished(number, finish_reason, usage):
             tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
             screen.step(f"turn {number} ended with {finish_reason}: {tokens}", "dim")
-        case TextDelta() | ReasoningDelta() | ArgumentsDelta() | PartialOutput() | RunFinished():
+        case TextDelta() | ReasoningDelta() | ArgumentsDelta() | PartialOutput() | RunFinished() | RunSuspended():
             pass
         case _:
             assert_never(event)

@@ -213,11 +213,13 @@ class Emulator:
         chosen = served[0] if surface is None else surface
         preset = on_surface(self._dialect.name, "chat_completions" if chosen == "chat" else chosen)
         if chosen not in served or preset is None:
-            choices = " or ".join(f"surface={name!r}" for name in served)
-            raise ConfigurationError(f"{self._dialect.name} has no surface {chosen!r}: use gateway.model({choices})")
+            raise ConfigurationError(
+                f"{self._dialect.name} has no surface {chosen!r}; it serves {', '.join(served)}: use "
+                f"gateway.model(surface={served[0]!r})"
+            )
         make = model_class(preset.surface)
         asked_for = self._dialect.models[0] if model_id is None else model_id
-        return make(asked_for, **{"base_url": self.url, "api_key": self._key, "gateway": preset, **options})
+        return make(asked_for, base_url=self.url, api_key=self._key, gateway=preset, **options)
 
 
 def _demo() -> Brain:

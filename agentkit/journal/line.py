@@ -28,10 +28,10 @@ class Line:
         self._settle()
         if not self.waiting:
             return
-        records, self.waiting = self.waiting, []
-        append = Append(self.number, self.run_id, self.owner, self.next, records, now, lease_until)
+        append = Append(self.number, self.run_id, self.owner, self.next, self.waiting, now, lease_until)
         self.sent.append((append, submit(append)))
-        self.next += len(records)
+        self.next += len(self.waiting)
+        self.waiting = []
 
     def failure(self) -> BaseException | None:
         """Why the oldest of what was not kept was not."""

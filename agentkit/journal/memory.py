@@ -18,7 +18,7 @@ class MemoryJournal:
     """A `Journal` in memory. `lease` is seconds; `clock` gives Unix seconds."""
 
     def __init__(self, *, lease: float = 30.0, clock: Callable[[], float] = time.time) -> None:
-        self._lease = lease
+        self.lease = lease
         self._clock = clock
         self._runs: dict[str, _Run] = {}  # in the order in which they came
         self._sessions: dict[str, list[str]] = {}
@@ -33,6 +33,7 @@ class MemoryJournal:
             self._look_at_last(row.session)
             self._sessions.setdefault(row.session, []).append(row.run_id)
         self._runs[row.run_id] = self._new(row, records, "running", owner)
+        self._lost.discard(row.run_id)
         self._leased[row.run_id] = owner
         return None
 
@@ -44,7 +45,7 @@ class MemoryJournal:
             raise refusals.alive(run_id)
         self._lost.discard(run_id)
         self._leased[run_id] = owner
-        run.row = replace(run.row, status="running", owner=owner, lease_until=now + self._lease, updated=now)
+        run.row = replace(run.row, status="running", owner=owner, lease_until=now + self.lease, updated=now)
         return run.row
 
     def append(self, run_id: str, owner: str, records: Sequence[Record]) -> None:
@@ -56,7 +57,7 @@ class MemoryJournal:
             self._lost.add(run_id)
             return
         run.records.extend(records)
-        run.row = replace(run.row, steps=len(run.records), updated=now, lease_until=now + self._lease)
+        run.row = replace(run.row, steps=len(run.records), updated=now, lease_until=now + self.lease)
 
     async def durable(self, run_id: str) -> None:
         if run_id in self._lost:
@@ -73,7 +74,7 @@ class MemoryJournal:
 
     async def beat(self, run_id: str, owner: str) -> None:
         run = self._owned(run_id, owner)
-        run.row = replace(run.row, lease_until=self._clock() + self._lease)
+        run.row = replace(run.row, lease_until=self._clock() + self.lease)
 
     async def load(self, run_id: str) -> tuple[RunRow, list[Record]]:
         run = self._found(run_id)
@@ -170,7 +171,7 @@ class MemoryJournal:
             updated=now,
             steps=len(records),
             owner=owner,
-            lease_until=None if owner is None else now + self._lease,
+            lease_until=None if owner is None else now + self.lease,
             result=None,
         )
         return _Run(row, list(records))

@@ -14,6 +14,11 @@ class Journal(Protocol):
     `append` may raise `StorageError`: nothing of that call was kept then, and it may be called again.
     """
 
+    @property
+    def lease(self) -> float:
+        """Seconds that a lease lasts after it was renewed."""
+        ...
+
     async def begin(self, row: NewRun, records: Sequence[Record], owner: str) -> RunRow | None:
         """Create a run with its first records, running and leased to `owner`; None. A run of that id is left as it is,
         and its row returned. A session's run goes to its end, in the same transaction that looks at its last.

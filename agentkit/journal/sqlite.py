@@ -44,7 +44,7 @@ class SqliteJournal:
             clock: Unix seconds; the clocks of all processes that use the file must agree.
         """
         self._database = Database(path, tables.SCHEMA, synchronous=synchronous, timeout=timeout)
-        self._lease = lease
+        self.lease = lease
         self._clock = clock
         self._lines: dict[str, Line] = {}
         self._unsent: list[Line] = []
@@ -53,7 +53,7 @@ class SqliteJournal:
     async def begin(self, row: NewRun, records: Sequence[Record], owner: str) -> RunRow | None:
         now = self._clock()
         found, number = await self._write(
-            partial(tables.begin, new=row, records=records, owner=owner, now=now, lease_until=now + self._lease)
+            partial(tables.begin, new=row, records=records, owner=owner, now=now, lease_until=now + self.lease)
         )
         if found is None:
             self._lines[row.run_id] = Line(number, row.run_id, owner, len(records))
@@ -62,7 +62,7 @@ class SqliteJournal:
     async def take(self, run_id: str, owner: str) -> RunRow:
         now = self._clock()
         row, number = await self._write(
-            partial(tables.take, run_id=run_id, owner=owner, now=now, lease_until=now + self._lease)
+            partial(tables.take, run_id=run_id, owner=owner, now=now, lease_until=now + self.lease)
         )
         self._lines[run_id] = Line(number, run_id, owner, row.steps)
         return row
@@ -74,8 +74,9 @@ class SqliteJournal:
         if line.owner != owner:
             raise refusals.lost(run_id)
         line.waiting.extend(records)
-        self._unsent.append(line)
-        self._send_soon()
+        if len(line.waiting) == len(records):  # otherwise it is about to be sent already
+            self._unsent.append(line)
+            self._send_soon()
 
     async def durable(self, run_id: str) -> None:
         line = self._lines.get(run_id)
@@ -117,7 +118,7 @@ class SqliteJournal:
             del self._lines[run_id]
 
     async def beat(self, run_id: str, owner: str) -> None:
-        await self._write(partial(tables.beat, run_id=run_id, owner=owner, lease_until=self._clock() + self._lease))
+        await self._write(partial(tables.beat, run_id=run_id, owner=owner, lease_until=self._clock() + self.lease))
 
     async def load(self, run_id: str) -> tuple[RunRow, list[Record]]:
         return await self._read(partial(tables.load, run_id=run_id))
@@ -165,7 +166,7 @@ class SqliteJournal:
     def _send(self, line: Line) -> None:
         now = self._clock()
         try:
-            line.send(self._database.submit, now, now + self._lease)
+            line.send(self._database.submit, now, now + self.lease)
         except Unusable as error:
             raise _public(error) from error
 

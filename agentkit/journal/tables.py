@@ -1,8 +1,8 @@
 """The tables of a journal, and what is done to them: functions of a connection, each run inside of one transaction.
 
-A record's key is the number of its run and its place in it, so that a run's records lie together and in order, and
-adding one costs the same however many there are. `runs.steps` says how many there are: an append names the count that
-it expects, which is how a record can neither be missing nor be there twice.
+A record names the one before it, and a run its last: so all records go to the end of one table, however many runs are
+written at once, and adding one costs the same however many there are. `runs.steps` says how many a run has: an append
+names the count that it expects, which is how a record can neither be missing nor be there twice.
 """
 
 import sqlite3
@@ -19,25 +19,32 @@ SCHEMA = Schema(
     migrations=(
         (
             """CREATE TABLE runs (
-                number INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, status TEXT NOT NULL, agent TEXT NOT NULL,
-                model TEXT NOT NULL, session TEXT, position INTEGER, parent TEXT, fingerprint TEXT NOT NULL,
-                input_hash TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL, steps INTEGER NOT NULL,
-                owner TEXT, lease_until REAL, result BLOB
+                number INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
+                agent TEXT NOT NULL, model TEXT NOT NULL, session TEXT, position INTEGER, parent TEXT,
+                fingerprint TEXT NOT NULL, input_hash TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL,
+                steps INTEGER NOT NULL, last INTEGER, owner TEXT, lease_until REAL, result BLOB
             )""",
             "CREATE UNIQUE INDEX runs_of_session ON runs (session, position) WHERE session IS NOT NULL",
             "CREATE INDEX runs_of_parent ON runs (parent) WHERE parent IS NOT NULL",
-            "CREATE TABLE records (place INTEGER PRIMARY KEY, kind TEXT NOT NULL, data BLOB NOT NULL)",
+            "CREATE TABLE records (place INTEGER PRIMARY KEY, before INTEGER, kind TEXT NOT NULL, data BLOB NOT NULL)",
         ),
     ),
 )
 
-_BITS = 32  # of a record's place in its run; the run's number is above
 _COLUMNS = (
     "run_id, status, agent, model, session, parent, fingerprint, input_hash, created, updated, steps, owner, "
     "lease_until, result"
 )
-_INSERT = "INSERT INTO records (place, kind, data) VALUES (?, ?, ?)"
-_APPEND = "UPDATE runs SET steps=?, updated=?, lease_until=? WHERE number=? AND owner=? AND steps=?"
+_FIRST = (
+    "INSERT INTO records (before, kind, data) SELECT last, ?, ? FROM runs WHERE number=? AND owner IS ? AND steps=?"
+)
+_NEXT = "INSERT INTO records (place, before, kind, data) VALUES (?, ?, ?, ?)"
+_KEPT = "UPDATE runs SET last=?, steps=?, updated=?, lease_until=? WHERE number=?"
+_CHAIN = """WITH RECURSIVE chain (place, before, kind, data) AS (
+    SELECT place, before, kind, data FROM records WHERE place = (SELECT last FROM runs WHERE number=?)
+    UNION ALL
+    SELECT r.place, r.before, r.kind, r.data FROM chain JOIN records AS r ON r.place = chain.before
+)"""
 
 
 class Gap(Exception):
@@ -58,17 +65,14 @@ class Append:
 
     def __call__(self, connection: sqlite3.Connection) -> None:
         """Raises RunConflict when the lease is lost, Gap when the run does not have `start` records."""
-        end = self.start + len(self.records)
-        changes = (end, self.now, self.lease_until, self.number, self.owner, self.start)
-        if connection.execute(_APPEND, changes).rowcount == 1:
-            _insert(connection, self.number, self.start, self.records)
+        if _add(connection, self.number, self.owner, self.start, self.records, self.now, self.lease_until):
             return
         owned = connection.execute(
             "SELECT steps FROM runs WHERE number=? AND owner=?", (self.number, self.owner)
         ).fetchone()
         if owned is None:
             raise refusals.lost(self.run_id)
-        if owned[0] < end or _records(connection, self.number, self.start, end) != list(self.records):
+        if _records(connection, self.number)[self.start : self.start + len(self.records)] != list(self.records):
             raise Gap
 
 
@@ -124,11 +128,11 @@ def close(
     number, steps = run
     if start not in (None, steps):
         raise Gap
+    _add(connection, number, owner, steps, records, now, None)
     connection.execute(
-        "UPDATE runs SET status=?, steps=?, updated=?, owner=NULL, lease_until=NULL, result=? WHERE number=?",
-        (status, steps + len(records), now, result, number),
+        "UPDATE runs SET status=?, updated=?, owner=NULL, lease_until=NULL, result=? WHERE number=?",
+        (status, now, result, number),
     )
-    _insert(connection, number, steps, records)
 
 
 def fork(connection: sqlite3.Connection, run_id: str, new_id: str, steps: int, now: float) -> None:
@@ -140,13 +144,7 @@ def fork(connection: sqlite3.Connection, run_id: str, new_id: str, steps: int, n
     new = NewRun(
         run_id=new_id, agent=row.agent, model=row.model, fingerprint=row.fingerprint, input_hash=row.input_hash
     )
-    copy = _create(connection, new, (), "paused", None, now, None, None)
-    connection.execute(
-        "INSERT INTO records (place, kind, data) SELECT place - ? + ?, kind, data FROM records "
-        "WHERE place >= ? AND place < ?",
-        (number << _BITS, copy << _BITS, number << _BITS, (number << _BITS) + steps),
-    )
-    connection.execute("UPDATE runs SET steps=? WHERE number=?", (steps, copy))
+    _create(connection, new, _records(connection, number)[:steps], "paused", None, now, None, None)
 
 
 def discard(connection: sqlite3.Connection, run_id: str, now: float) -> None:
@@ -166,13 +164,13 @@ def delete(connection: sqlite3.Connection, run_id: str, now: float) -> None:
     row, number = found(connection, run_id)
     if row.alive(now):
         raise refusals.alive(run_id)
-    connection.execute("DELETE FROM records WHERE place >= ? AND place < ?", (number << _BITS, (number + 1) << _BITS))
+    connection.execute(f"{_CHAIN} DELETE FROM records WHERE place IN (SELECT place FROM chain)", (number,))
     connection.execute("DELETE FROM runs WHERE number=?", (number,))
 
 
 def load(connection: sqlite3.Connection, run_id: str) -> tuple[RunRow, list[Record]]:
     row, number = found(connection, run_id)
-    return row, _records(connection, number, 0, row.steps)
+    return row, _records(connection, number)
 
 
 def listed(connection: sqlite3.Connection, wanted: dict[str, str], limit: int) -> list[RunRow]:
@@ -221,10 +219,9 @@ def _as_row(values: Sequence[Any]) -> RunRow:
     )
 
 
-def _records(connection: sqlite3.Connection, number: int, start: int, end: int) -> list[Record]:
-    first = number << _BITS
-    query = "SELECT kind, data FROM records WHERE place >= ? AND place < ? ORDER BY place"
-    return [Record(kind, data) for kind, data in connection.execute(query, (first + start, first + end))]
+def _records(connection: sqlite3.Connection, number: int) -> list[Record]:
+    last_first = connection.execute(f"{_CHAIN} SELECT kind, data FROM chain", (number,))
+    return [Record(kind, data) for kind, data in last_first][::-1]
 
 
 def _next_position(connection: sqlite3.Connection, session: str, now: float) -> int:
@@ -253,19 +250,33 @@ def _create(
         f"INSERT INTO runs ({_COLUMNS}, position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
         (
             *(new.run_id, status, new.agent, new.model, new.session, new.parent, new.fingerprint, new.input_hash),
-            *(now, now, len(records), owner, lease_until, position),
+            *(now, now, 0, owner, lease_until, position),
         ),
     ).lastrowid
     if number is None:
         raise sqlite3.InternalError("an inserted row has no number")
-    _insert(connection, number, 0, records)
+    _add(connection, number, owner, 0, records, now, lease_until)
     return number
 
 
-def _insert(connection: sqlite3.Connection, number: int, start: int, records: Sequence[Record]) -> None:
-    place = (number << _BITS) + start
-    if len(records) == 1:
-        connection.execute(_INSERT, (place, records[0].kind, records[0].data))
-    elif records:
-        rows = [(place + index, record.kind, record.data) for index, record in enumerate(records)]
-        connection.executemany(_INSERT, rows)
+def _add(
+    connection: sqlite3.Connection,
+    number: int,
+    owner: str | None,
+    start: int,
+    records: Sequence[Record],
+    now: float,
+    lease_until: float | None,
+) -> bool:
+    """Put records behind the first `start` of a run; False, and nothing is done, if it is not as it should be."""
+    if not records:
+        return True
+    first = connection.execute(_FIRST, (records[0].kind, records[0].data, number, owner, start))
+    if first.rowcount != 1:
+        return False
+    place = first.lastrowid or 0
+    if len(records) > 1:
+        more = enumerate(records[1:], place)
+        connection.executemany(_NEXT, [(before + 1, before, record.kind, record.data) for before, record in more])
+    connection.execute(_KEPT, (place + len(records) - 1, start + len(records), now, lease_until, number))
+    return True

@@ -20,11 +20,12 @@ T = TypeVar("T")
 class _Log:
     """Messages that are only ever appended, and what adapters made of them."""
 
-    __slots__ = ("lock", "messages", "tables")
+    __slots__ = ("lock", "messages", "sound", "tables")
 
     def __init__(self, messages: list[Message], tables: dict[Hashable, list[Any]]) -> None:
         self.messages = messages
         self.tables = tables
+        self.sound = {0}  # lengths up to which the messages are known to be valid to send
         self.lock = threading.Lock()  # histories may be shared between threads
 
 
@@ -73,6 +74,15 @@ class History(Sequence[Message]):
             table: list[T] = log.tables.setdefault(key, [])
             table.extend(make(log.messages, index) for index in range(len(table), self._length))
             return table[: self._length]  # a copy: another thread may extend the table while this one is in use
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it is known to be valid to send; False says only that nobody has looked."""
+        return self._length in self._log.sound
+
+    def mark_sound(self) -> None:
+        """Say that it is valid to send: for whoever has checked it, or made it so."""
+        self._log.sound.add(self._length)
 
     def to_json(self) -> bytes:
         """The messages as a JSON array; `from_json` gives back an equal history."""

@@ -182,19 +182,22 @@ def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _one_of(allowed: Collection[str]) -> _Reader:
-    return f"one of {', '.join(sorted(allowed))}", lambda value: {each: each for each in allowed}[value]
+    def read(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(value)
+        return _text(value)
+
+    return f"one of {', '.join(sorted(allowed))}", read
 
 
 def _some_of(allowed: Collection[str], *, least: int = 0) -> _Reader:
-    wanted = f"{'' if least == 0 else 'one or more '}of {', '.join(sorted(allowed))}, in a list".lstrip()
-
     def read(value: Any) -> tuple[str, ...]:
         found = _texts(value)
         if len(found) < least or not set(found) <= set(allowed):
             raise ValueError(value)
         return found
 
-    return wanted, read
+    return f"a list of {'some' if least else 'any or none'} of {', '.join(sorted(allowed))}", read
 
 
 def _texts(value: Any) -> tuple[str, ...]:
@@ -214,9 +217,11 @@ def _ranges(value: Any) -> Mapping[str, Range]:
 
 
 def _price(value: Any) -> Price:
-    known = {"cached": _or_none(_amount), "as_of": _or_none(datetime.date.fromisoformat)}
-    said = {name: known.get(name, _amount)(each) for name, each in value.items()}
-    return Price(**said)
+    known: Mapping[str, Callable[[Any], Any]] = {
+        "cached": _or_none(_amount),
+        "as_of": _or_none(datetime.date.fromisoformat),
+    }
+    return Price(**{name: known.get(name, _amount)(each) for name, each in value.items()})
 
 
 _FLAG: _Reader = ("true or false", _flag)

@@ -135,9 +135,7 @@ class Retrying:
 def _told_anyway(found: Lesson, before: Profile, asked: ModelSettings, *, tools: bool) -> bool:
     """Whether the lesson is about settings alone, of which every answer tells in what form they went out."""
     after = found.profile
-    others = replace(
-        after, dropped=before.dropped, efforts=before.efforts, effort_with_tools=before.effort_with_tools
-    )
+    others = replace(after, dropped=before.dropped, efforts=before.efforts, effort_with_tools=before.effort_with_tools)
     if others != before:
         return False
     earlier: Sequence[str] = fitted(asked, before, tools=tools)[1]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from agentkit.errors import ConfigurationError
-from agentkit.providers.gateways import GATEWAYS, Gateway, Surface, gateway_named, on_surface
+from agentkit.providers.gateways import Gateway, Surface, gateway_named, on_surface
 from agentkit.providers.keys import resolve_key
 
 Headers = tuple[tuple[str, str], ...]
@@ -17,21 +17,23 @@ _CLASSES: Mapping[Surface, str] = {
 }
 
 
-def preset_for(surface: Surface, gateway: str | Gateway | None, model: str) -> Gateway | None:
+def preset_for(surface: Surface, gateway: str | Gateway | None) -> Gateway | None:
     """The preset that `gateway` means, for a model that is asked through `surface`; None when it means none.
 
     Raises:
-        ConfigurationError: it is not known, or is asked through another surface; the message names the one to use.
+        ConfigurationError: it is not known, or is asked through another surface; the message says what to use.
     """
     preset = gateway_named(gateway) if isinstance(gateway, str) else gateway
     if preset is None or preset.surface == surface:
         return preset
     same = on_surface(preset.name, surface)
-    other = f"use gateway={same.name!r}, or " if same is not None else "use "
-    known = GATEWAYS.get(preset.name) == preset
-    advice = f"{other}{_CLASSES[preset.surface]}" if known else f"{other}{_CLASSES[preset.surface]}"
+    if same is not None:
+        other = f"gateway={same.name!r}"
+    else:
+        other = f"base_url= and no gateway=, or a Gateway made with surface={surface!r}"
     raise ConfigurationError(
-        f"gateway={preset.name!r} is asked through {preset.surface}, not through {surface}: {advice}"
+        f"gateway={preset.name!r} is asked through {preset.surface}, and {_CLASSES[surface]} through {surface}: use "
+        f"{_CLASSES[preset.surface]}, or {other}"
     )
 
 

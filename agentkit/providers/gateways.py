@@ -70,7 +70,7 @@ def messages_profile(name: str) -> Profile:
     return Profile(
         gateway=name,
         ranges=_MESSAGES_RANGES,
-        efforts=("low", "medium", "high", "xhigh", "max"),
+        efforts=("none", "low", "medium", "high", "xhigh", "max"),  # none is said by saying nothing
         output_modes=("json_schema", "tool", "prompt"),
         max_stop=_MESSAGES_STOP,
     )

@@ -4,6 +4,7 @@ import ssl
 import warnings
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
 
@@ -60,6 +61,9 @@ class ProviderModel(Respond):
     caller's to close; `http_client`, `proxy` and `verify` are ways to make one. `learned` is where it keeps what the
     server refused; by default one place for all models of the process.
 
+    A class of models says its `surface` and `make_wire`; one whose answers come in more than one response has a
+    `_make_delivery` of its own.
+
     Making one does no I/O and reads no environment: the key is looked up at the first request.
 
     Raises:
@@ -87,7 +91,7 @@ class ProviderModel(Respond):
         verify: bool | str | ssl.SSLContext = True,
         learned: LearnedProfiles | None = None,
     ) -> None:
-        preset = preset_for(self.surface, gateway, model)
+        preset = preset_for(self.surface, gateway)
         self.model = model
         self._endpoint = Endpoint(
             model, preset, base_url, api_key, self._fixed_headers() | dict(headers or {}), key_header=self.key_header
@@ -147,7 +151,7 @@ class ProviderModel(Respond):
 
     def _make_delivery(self, line: Line, retry: RetryPolicy) -> Delivery:
         """The way to the answers of this surface, made once; `retry` is for what it asks on the way."""
-        return HttpDelivery(line, LatestWire(lambda profile: type(self).make_wire(self.model, profile)))
+        return HttpDelivery(line, LatestWire(partial(type(self).make_wire, self.model)))
 
     async def _answer(
         self, request: ModelRequest, delivery: Delivery, *, stream: bool

@@ -39,7 +39,8 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {  # of the APIs that gateways tra
 _TOGETHER: Mapping[str, tuple[str, ...]] = {"logprobs": ("top_logprobs",)}  # which means nothing without the first
 _UNASKED = ("store", "include")  # what a wire may add of its own, where it has these names for themselves
 _ONE_CHOICE = re.compile(
-    r"\b(required|auto|none|any|named|forced|specific|specified|function|string|object|values?|this|thinking|reasoning)\b"
+    r"\b(required|auto|none|any|named|forced|specific|specified|function|string|object|values?|thinking|reasoning"
+    r"|this (tool_choice|tool|choice))\b"
 )  # what a refusal names that is about one tool_choice, and not about the field
 _CONVERSATION = ("messages", "input", "tools")
 _MESSAGE_FIELDS = frozenset(
@@ -153,28 +154,29 @@ def fitted(settings: ModelSettings, profile: Profile, *, tools: bool) -> tuple[M
         if wanted != effort:
             changes["reasoning_effort"] = wanted
             if wanted is None:
-                told.append(f"reasoning_effort={effort!r} was left out: {profile.gateway} has no such level for it")
+                told.append(f"reasoning_effort={effort!r} was left out: {profile.gateway} takes none beside tools")
             elif effort is not None:
                 told.append(f"reasoning_effort went out as {wanted!r} in place of {effort!r}, for {profile.gateway}")
     return (replace(settings, **changes) if changes else settings), tuple(told)
 
 
 def _effort(asked: ReasoningEffort | None, profile: Profile, *, tools: bool) -> ReasoningEffort | None:
-    """The level that goes out; None for none at all.
-
-    Any level turns reasoning on where "none" is not taken; so what was to have no reasoning goes out without a level.
-    """
+    """The level that goes out; None for none at all: beside tools, the nearest to "none" is what was refused."""
     if tools and not profile.effort_with_tools:
         return "none" if "none" in profile.efforts else None
     if asked is None or asked in profile.efforts or not profile.efforts:
         return asked
-    nearest = _nearest(asked, profile.efforts)
-    return None if asked == "none" and nearest != "minimal" else nearest
+    return _nearest(asked, profile.efforts)
 
 
 def _nearest(wanted: ReasoningEffort, taken: Sequence[ReasoningEffort]) -> ReasoningEffort:
-    place = ALL_EFFORTS.index(wanted)
-    return min(taken, key=lambda level: (abs(ALL_EFFORTS.index(level) - place), ALL_EFFORTS.index(level)))
+    """The nearest level, the lower of two; but none at all only where no level stands right beside the wanted one."""
+
+    def distance(level: ReasoningEffort) -> tuple[int, int]:
+        steps = abs(ALL_EFFORTS.index(level) - ALL_EFFORTS.index(wanted))
+        return max(steps, 2) if level == "none" else steps, ALL_EFFORTS.index(level)
+
+    return min(taken, key=distance)
 
 
 # The rules, in the order in which they are asked
@@ -221,21 +223,26 @@ def _step_down_format(complaint: Complaint, sent: Sent) -> Lesson | None:
     output = sent.request.response_format
     if output is None:
         return None
-    objects, beside = sent.objects("response_format"), sent.beside("response_format")
+    places = [place for place, means in sent.fields.items() if means == "response_format"]
     words = ("response_format", "json_schema", "json_object", "structured_output", "json_mode", "structured_outputs",
-             "guided_json", "text.format", "response_mime_type", "response_schema")  # fmt: skip
+             "guided_json", "response_mime_type", "response_schema", *places)  # fmt: skip
     fields = ("response_format", "json_schema", "output_format", "format", "response_schema")
     named = complaint.has(*fields) and not any(path[0] in _CONVERSATION for path in complaint.paths)
-    if not named and any(complaint.refuses_field(*sent.wire_names(name)) for name in beside):
-        return None  # it is about what stands beside the format
-    if not named and complaint.refuses_whole(*objects):
-        whole = tuple(mode for mode in sent.profile.output_modes if mode not in ("json_schema", "json_object"))
-        lesson = _with_modes(sent.profile, whole, output.type)
-        return lesson and replace(lesson, profile=_dropping(lesson.profile, beside))
     refused = complaint.refuses or "must be" in complaint.words
     if not named and (complaint.paths or not refused or not complaint.says(*words)):
-        return None
+        return _without_formats(complaint, sent, output.type)
     return _without_mode(sent.profile, output.type)
+
+
+def _without_formats(complaint: Complaint, sent: Sent, mode: OutputMode) -> Lesson | None:
+    """Where the object that holds the format is refused, with all that stands in it."""
+    beside = sent.beside("response_format")
+    if any(complaint.refuses_field(*sent.wire_names(name)) for name in beside):
+        return None  # it is about one of the others
+    if not complaint.refuses_whole(*sent.objects("response_format")):
+        return None
+    left = tuple(each for each in sent.profile.output_modes if each not in ("json_schema", "json_object"))
+    return _with_modes(_dropping(sent.profile, beside), left, mode)
 
 
 def _format_beside_tools(complaint: Complaint, sent: Sent) -> Lesson | None:

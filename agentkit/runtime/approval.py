@@ -1,8 +1,9 @@
 """Who decides whether a call runs: a policy before its effect, and a person where the policy asks for one."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from agentkit import _json
@@ -65,7 +66,8 @@ class Answer:
 Verdict: TypeAlias = Allow | Deny | NeedApproval
 Decision: TypeAlias = Approve | Deny | Answer
 Policy: TypeAlias = Callable[[ToolCall, RunContext[Any], Trust], Verdict | Awaitable[Verdict]]
-"""`policy(call, context, trust)`, with validated arguments; `trust` is the lowest of all that the model has seen."""
+"""`policy(call, context, trust)`: `call.arguments` are the values that the function gets, by name, and `trust` is the
+lowest of all that the model has seen. It may be async. When it raises, the call does not run."""
 
 OnUnknown: TypeAlias = Literal["tell", "ask"]
 """What becomes of a call that a crash interrupted and that may not be run again: the model is told that its outcome is
@@ -96,6 +98,27 @@ class PendingCall:
 def call_hash(name: str, arguments: Mapping[str, Any] | None) -> str:
     """What a decision is bound to: the tool's name and its arguments, whatever their order."""
     return hashlib.sha256(_json.dumps([name, _sorted(arguments)])).hexdigest()
+
+
+def validated(
+    call: ToolCall,
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    context: RunContext[Any] | None,
+) -> ToolCall:
+    """A call as a policy sees it: its arguments by name, as `function` gets them, without its context."""
+    before = () if context is None else (context,)
+    bound = inspect.signature(function).bind(*before, *args, **kwargs)
+    bound.apply_defaults()
+    arguments: dict[str, Any] = {}
+    for name, value in [*bound.arguments.items()][len(before) :]:
+        if bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            arguments.update(value)
+        else:
+            arguments[name] = value
+    return replace(call, arguments=arguments)
 
 
 def lowest_trust(messages: Iterable[Message], start: Trust = "system") -> Trust:

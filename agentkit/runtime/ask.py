@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import assert_never
 
 from agentkit import telemetry
-from agentkit.errors import BadRequest, GatewayError, GatewayTimeout
+from agentkit.errors import BadRequest, ContextOverflow, GatewayError, GatewayTimeout
 from agentkit.models import (
     ArgumentsDelta,
     AttemptDiscarded,
@@ -18,6 +18,7 @@ from agentkit.models import (
 )
 from agentkit.output import OUTPUT_TOOL
 from agentkit.runtime.events import Event, PartialOutput
+from agentkit.runtime.fit import fit, fit_after
 from agentkit.runtime.limits import LimitReached, Reservation
 from agentkit.runtime.run import Run
 from agentkit.tokens import estimate
@@ -43,6 +44,8 @@ async def ask(run: Run, offered: dict[str, Offered], *, stream: bool) -> AsyncGe
         run.unjudged = False
         return
     run.begin_turn()
+    await fit(run)
+    fitted = False
     while True:
         try:
             async with aclosing(_ask(run, offered, stream=stream)) as events:
@@ -53,10 +56,16 @@ async def ask(run: Run, offered: dict[str, Offered], *, stream: bool) -> AsyncGe
             run.last_turn(reached)
             continue
         except BadRequest as error:
-            if error.learned is None or not run.replan():
+            mended = error.learned if error.learned is not None and run.replan() else None
+            if isinstance(error, ContextOverflow) and not fitted:
+                fitted = True
+                mended = "the history was compacted" if await fit_after(run, error) else None
+            if mended is None:
                 telemetry.emit("error", "failure", run_id=run.run_id, model=run.spec.model.name, text=str(error))
                 raise
-            discarded = AttemptDiscarded(error, Usage(requests=1), error.billed, 1, 0, 0.0, error.learned)
+            if error.learned is not None:
+                run.warnings.append(error.learned)
+            discarded = AttemptDiscarded(error, Usage(requests=1), error.billed, 1, 0, 0.0, mended)
         yield discarded
 
 

@@ -147,7 +147,7 @@ def _conclude_call(run: Run, call: ToolCall) -> Concluded | AskAgain:
         if open_call.id == call.id:
             text = "Accepted." if isinstance(parsed, Parsed) else _explained(parsed, declared, times)
         run.answers[index] = ToolMessage(open_call.id, open_call.name, text, is_error=isinstance(parsed, Rejected))
-    run.close_calls()
+    run.close_calls(concludes=isinstance(parsed, Parsed))
     if isinstance(parsed, Parsed):
         return Concluded(parsed.value)
     _correct(run, declared, parsed, times)

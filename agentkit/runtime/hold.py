@@ -1,10 +1,12 @@
 """Calls that do not run at once: a policy stops them, they wait for somebody, or a crash cut them off."""
 
 import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from agentkit.context import RunContext
-from agentkit.errors import RunPaused
+from agentkit.errors import ConfigurationError, RunPaused
 from agentkit.messages import ToolCall, ToolMessage
 from agentkit.runtime.approval import (
     Allow,
@@ -17,22 +19,24 @@ from agentkit.runtime.approval import (
     Verdict,
     call_hash,
     default_verdict,
+    validated,
 )
 from agentkit.runtime.events import RunSuspended
 from agentkit.runtime.identity import fingerprint
-from agentkit.runtime.run import Run
+from agentkit.runtime.run import UNKNOWN, Run
 from agentkit.runtime.state import pending_to
 from agentkit.tools import CallOutcome, Offered, ToolDeferred, ToolOptions, answered, result_parts
 
-_UNKNOWN = "The process ended while this call ran; whether it took effect is unknown."
 _EVERY = "each call of this tool is to be approved"
 
 
-async def gate(run: Run, call: ToolCall, entry: Offered) -> CallOutcome | None:
+async def gate(
+    run: Run, call: ToolCall, entry: Offered, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> CallOutcome | None:
     """None when a validated call may take effect; else what stands in its place."""
-    if isinstance(run.decisions.get(call.id), Approve):
+    if call.id in run.admitted or isinstance(run.decisions.get(call.id), Approve):
         return None
-    verdict = await _verdict(run, call, entry)
+    verdict = await _verdict(run, call, entry, args, kwargs)
     match verdict:
         case Allow():
             if not entry.tool.options.approval:
@@ -44,13 +48,18 @@ async def gate(run: Run, call: ToolCall, entry: Offered) -> CallOutcome | None:
             return _held(call, verdict)
 
 
-async def _verdict(run: Run, call: ToolCall, entry: Offered) -> Verdict:
-    policy = run.spec.policy
+async def _verdict(run: Run, call: ToolCall, entry: Offered, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Verdict:
+    policy, tool = run.spec.policy, entry.tool
     if policy is None:
-        return default_verdict(entry.tool.options.effect, run.trust)
-    context: RunContext[object] = run.context(call)
-    verdict = policy(call, context, run.trust)
-    return await verdict if inspect.isawaitable(verdict) else verdict
+        return default_verdict(tool.options.effect, run.trust)
+    context: RunContext[Any] = run.context(call)
+    seen = validated(call, tool.function, args, kwargs, context=context if tool.takes_context else None)
+    verdict: Any = policy(seen, context, run.trust)
+    if inspect.isawaitable(verdict):
+        verdict = await verdict
+    if isinstance(verdict, Allow | Deny | NeedApproval):
+        return verdict
+    raise ConfigurationError(f"the policy gave {verdict!r}: it has to give Allow(), Deny(why) or NeedApproval(reason)")
 
 
 class ApprovalNeeded(Exception):
@@ -108,7 +117,7 @@ def resumed(run: Run, index: int, call: ToolCall, options: ToolOptions | None) -
         case None:
             pass
     if index in run.begun and index not in run.held and not _repeatable(options):
-        return answered(call, _UNKNOWN, "cancelled")
+        return answered(call, UNKNOWN, "cancelled")
     return None
 
 
@@ -119,7 +128,7 @@ def waits(run: Run, index: int, call: ToolCall, options: ToolOptions | None) -> 
     if index in run.held:
         return True
     if run.on_unknown == "ask" and index in run.begun and not _repeatable(options):
-        keep(run, index, (pending_call(call, "unknown", _UNKNOWN),))
+        keep(run, index, (pending_call(call, "unknown", UNKNOWN),))
         return True
     return False
 
@@ -145,7 +154,12 @@ def paused(run: Run) -> RunPaused:
     return RunPaused(
         f"waiting for {names}: go on with agent.resume(..., decisions=[...])",
         pending=pending,
-        state={**state.to_json(), "run_id": run.run_id, "fingerprint": fingerprint(run.spec)},
+        state={
+            **state.to_json(),
+            "run_id": run.run_id,
+            "fingerprint": fingerprint(run.spec),
+            "journaled": run.ledger is not None,
+        },
         history=run.history.prefix(len(run.history) - last),
         usage=run.budget.usage,
         run_id=run.run_id,

@@ -30,9 +30,11 @@ def identity(spec: RunSpec, prompt: Sequence[Message], history: Sequence[Message
 def fingerprint(spec: RunSpec) -> str:
     """Of what an agent is: its instructions (a function: its name), its tools as the model sees them, its output."""
     told: Any = spec.instructions
+    if callable(told):
+        told = getattr(told, "__qualname__", type(told).__qualname__)
     tools = [[tool.name, tool.definition.description, tool.definition.parameters] for tool in spec.toolset.tools]
     output = None if spec.declared is None else spec.declared.schema
-    return _hash([getattr(told, "__qualname__", told), tools, output])
+    return _hash([told, tools, output])
 
 
 def _hash(value: Any) -> str:

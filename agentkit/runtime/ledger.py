@@ -33,15 +33,26 @@ class Ledger:
         self.owner = uuid.uuid4().hex
         self._parent = parent
         self._noted: list[Record] = []
+        self._last: list[Record] = []  # goes with the run's result, or before the next line
         self._begun = False
+        self._before: RunStatus = "failed"  # the status that a run goes back to when nothing is done with it
+        self._closing = False
+        self._lost: RunConflict | None = None
 
     def note(self, kind: str, **data: Any) -> None:
         """Write a line; it is not durable yet."""
-        record = Record(kind, _json.dumps(data))
-        if self._begun:
-            self.journal.append(self.run_id, self.owner, [record])
-        else:
-            self._noted.append(record)
+        records, self._last = [*self._last, Record(kind, _json.dumps(data))], []
+        if not self._begun:
+            self._noted.extend(records)
+            return
+        try:
+            self.journal.append(self.run_id, self.owner, records)
+        except RunConflict as error:  # whoever waits for the line is told
+            self._lost = error
+
+    def note_last(self, kind: str, **data: Any) -> None:
+        """Write a line together with the run's result; a run that has none, and no line after it, has not had it."""
+        self._last = [Record(kind, _json.dumps(data))]
 
     async def begin(self) -> RunRow | None:
         """Enter the run with what was noted so far; the row of the run that has this id already, if there is one.
@@ -60,20 +71,23 @@ class Ledger:
             fingerprint=identity.fingerprint,
             input_hash=identity.input,
         )
-        found = await self.journal.begin(row, self._noted, self.owner)
-        if found is None:
-            self._begun, self._noted = True, []
+        with anyio.CancelScope(shield=True):  # a lease that nobody knows of would last until it expires
+            found = await self.journal.begin(row, self._noted, self.owner)
+            if found is None:
+                self._begun, self._noted = True, []
         return found
 
-    async def take(self) -> tuple[RunRow, RunState]:
-        """Take over an unfinished run; its row and its state.
+    async def take(self, before: RunStatus) -> tuple[RunRow, RunState]:
+        """Take over an unfinished run that is `before` by now; its row and its state.
 
         Raises:
             RunConflict: somebody else is running it.
             UsageError: there is no such run.
         """
-        await self.journal.take(self.run_id, self.owner)
-        self._begun, self._noted = True, []
+        with anyio.CancelScope(shield=True):
+            await self.journal.take(self.run_id, self.owner)
+            self._begun, self._noted = True, []
+        self._before = "failed" if before == "running" else before
         row, records = await self.journal.load(self.run_id)
         return row, folded((record.kind, _json.loads(record.data)) for record in records)
 
@@ -84,27 +98,39 @@ class Ledger:
             StorageError: one could not be written.
             RunConflict: another process has taken the run.
         """
+        if self._lost is not None:
+            raise self._lost
         await self.journal.durable(self.run_id)
 
     async def keep_alive(self, lost: Callable[[RunConflict], object]) -> None:
         """Renew the lease until cancelled; `lost` is told when somebody else has taken the run."""
-        lease = float(getattr(self.journal, "lease", 30.0))
         while True:
-            await anyio.sleep(lease / 3)
+            await anyio.sleep(self.journal.lease / 3)
             try:
                 await self.journal.beat(self.run_id, self.owner)
             except RunConflict as error:
-                lost(error)
+                if not self._closing:  # a run that has ended holds no lease
+                    lost(error)
                 return
             except StorageError as error:  # the next one may succeed; a step that has to be kept says so itself
                 telemetry.emit("warning", "warning", run_id=self.run_id, text=str(error))
 
     async def close(self, status: RunStatus, result: RunResult[Any] | None = None) -> None:
         """The last line, and the end of the lease; durable on return."""
-        if self._begun:
-            encoded = None if result is None else _json.dumps(recorded(result, whole=self.session is None))
-            await self.journal.close(self.run_id, self.owner, status, [], encoded)
+        if not self._begun:
+            return
+        encoded = None if result is None else _json.dumps(recorded(result, whole=self.session is None))
+        records = self._last if status == "finished" else []
+        self._closing = True
+        try:
+            await self.journal.close(self.run_id, self.owner, status, records, encoded)
             self._begun = False
+        finally:
+            self._closing = not self._begun
+
+    async def leave(self, *, untouched: bool) -> None:
+        """End the lease of a run that is not finished; one that nothing was done with is what it was before."""
+        await self.close(self._before if untouched else "failed")
 
 
 def recorded(result: RunResult[Any], *, whole: bool) -> Mapping[str, Any]:

@@ -180,12 +180,16 @@ class Budget:
     def charge_above(self) -> None:
         """Count what this run has spent in those above: they did not know of it when they were written down."""
         for budget in self._chain()[1:]:
-            budget.usage = budget.usage + self.usage
-            budget.counted_tokens += self.counted_tokens
-            budget.counted_cost += self.counted_cost
-            budget.requests += self.requests
-            budget.tool_calls += self.tool_calls
-            budget.cost = None if budget.cost is None or self.cost is None else budget.cost + self.cost
+            budget.charge(self)
+
+    def charge(self, below: "Budget") -> None:
+        """Count what a run below has spent."""
+        self.usage = self.usage + below.usage
+        self.counted_tokens += below.counted_tokens
+        self.counted_cost += below.counted_cost
+        self.requests += below.requests
+        self.tool_calls += below.tool_calls
+        self.cost = None if self.cost is None or below.cost is None else self.cost + below.cost
 
     def _chain(self) -> "list[Budget]":
         chain: list[Budget] = [self]

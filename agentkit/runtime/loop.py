@@ -41,6 +41,7 @@ async def loop(run: Run, *, stream: bool) -> AsyncGenerator[Event, None]:
             await run.finish(verdict.value)
         elif verdict is not None:
             run.append(verdict.messages)
+            await run.saved()
             if verdict.problems:
                 yield OutputRejected(verdict.problems, run.budget.corrections)
     yield RunFinished(run.result)

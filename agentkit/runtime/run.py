@@ -14,9 +14,7 @@ from agentkit.messages import (
     AssistantMessage,
     AssistantPart,
     History,
-    ImagePart,
     Message,
-    TextPart,
     ToolCall,
     ToolMessage,
     Trust,
@@ -29,11 +27,13 @@ from agentkit.runtime.guard import RepeatGuard
 from agentkit.runtime.limits import Budget, LimitReached, RunLimits
 from agentkit.runtime.result import RunResult
 from agentkit.runtime.state import RunState, budget_counters, encoded, restore_budget
+from agentkit.runtime.weight import message_tokens, weights
 from agentkit.tokens import estimate
 from agentkit.tools import DaemonThreads, Offered, Toolset
 from agentkit.usage import Usage
 
 if TYPE_CHECKING:
+    from agentkit.runtime.compaction import Compaction
     from agentkit.runtime.ledger import Ledger
 
 _LAST_TURN = (
@@ -41,8 +41,8 @@ _LAST_TURN = (
     "and say what is missing."
 )
 _NOT_BEGUN = "Not run: the run was cancelled before it began."
+UNKNOWN = "The process ended while this call ran; whether it took effect is unknown."
 _GROWTH = 4  # how much larger the output limit is after an answer that it cut
-_IMAGE_TOKENS = 800  # a middling price of one image; the server's usage corrects it
 _DEFAULT_OUTPUT = 4096  # tokens reserved when neither the settings nor the profile bound the output
 
 
@@ -62,6 +62,7 @@ class RunSpec:
     parallel_tools: int
     threads: DaemonThreads
     policy: Policy | None = None
+    compaction: "Compaction | None" = None
 
 
 class Run:
@@ -101,7 +102,11 @@ class Run:
         self.held: dict[int, tuple[PendingCall, ...]] = {}
         self.children: dict[str, Any] = {}  # states of paused nested runs, by the id of the call that runs them
         self.decisions: Mapping[str, Decision] = {}
+        self.admitted: frozenset[str] = frozenset()  # calls whose nested run waits: they were let through already
+        self.counted: set[int] = set()  # open calls that count for the limit of tool calls
+        self.corrected: set[str] = set()  # tools whose open calls the model has to correct
         self.on_unknown: OnUnknown = "tell"
+        self.changed = False  # whether it may go on with an agent that was changed since
         self.paused: RunPaused | None = None
         self.enter: Callable[[Run], Awaitable[None]] | None = None  # how it comes to its state, when that takes a wait
         self.resumed = False  # whether the open calls are those of a run that was paused or killed
@@ -116,6 +121,8 @@ class Run:
         self._fixed_tokens = 0
         self._used_ids: set[str] | None = None
         self._noted: set[int] = set()  # answers that are in the journal
+        self._cut_off: set[int] = set()  # calls that were under way when the process of before ended
+        self._failures_noted: dict[str, int] = {}
         self._trust: Trust = "system"
         self._trusted = 0  # messages that `_trust` counts
         if prompt:
@@ -231,6 +238,7 @@ class Run:
     def append(self, messages: Sequence[Message], **begin: Any) -> None:
         self.history = self.history.extended(messages)
         if self.ledger is not None:
+            self._failures_noted = dict(self.failures)
             before = begin.pop("before", ())
             self.note("messages", drop=0, add=encoded([*before, *messages]), counters=self.counters(), **begin)
 
@@ -238,15 +246,27 @@ class Run:
         """Record an answer: its message, its calls, which are open now, and what the server counted."""
         message = self._with_fresh_ids(response.message)
         self.response = response
-        self.append([message], finish=response.finish_reason)
         self._open(message.tool_calls)
+        self.append([message], finish=response.finish_reason)
         self.warnings.extend(response.warnings)
         if response.usage.reported:
             self._reported = (len(self.history), response.usage.total_tokens)
 
+    def replace(self, history: History) -> None:
+        """Go on with another history that stands for the one there is."""
+        new = {id(message) for message in self.history[self.earlier :]}
+        trust, dropped = self.trust, len(self.history)
+        self.history, self._reported = history, None
+        self.earlier = next((i for i, message in enumerate(history) if id(message) in new), len(history))
+        self._trust, self._trusted = trust, len(history)
+        if self.ledger is not None:
+            added = encoded(history)
+            self.note("messages", drop=dropped, add=added, counters=self.counters(), earlier=self.earlier, whole=True)
+
     def begin_call(self, index: int, *, repeatable: bool) -> None:
         """Note that the body of a call is about to run."""
         self.begun.add(index)
+        self.held.pop(index, None)
         if not repeatable:
             self.note("started", call=index)
 
@@ -256,24 +276,42 @@ class Run:
         self.held.pop(index, None)
         if self.ledger is not None:
             self._noted.add(index)
-            self.note("answer", call=index, message=encoded([message])[0])
+            self.note("answer", call=index, message=encoded([message])[0], **self._learned())
 
-    def close_calls(self, text: str = _NOT_BEGUN) -> None:
-        """Answer every open call, in call order, with what is known of it, or with `text` where nothing is."""
+    def close_calls(self, text: str = _NOT_BEGUN, *, concludes: bool = False) -> None:
+        """Answer every open call, in call order, with what is known of it, or with `text` where nothing is.
+
+        Where that `concludes` the run, the journal has it with the result: a run that is killed before looks at the
+        same answer again.
+        """
         if not self.open_calls:
             return
         answers = [
-            self.answers.get(index) or ToolMessage(call.id, call.name, text, is_error=True, trust="system")
+            self.answers.get(index)
+            or ToolMessage(call.id, call.name, self._unanswered(index, text), is_error=True, trust="system")
             for index, call in enumerate(self.open_calls)
         ]
         self.history = self.history.extended(answers)
-        rest = {str(index): message for index, message in enumerate(answers) if index not in self._noted}
-        if self.ledger is not None:
-            self.note("closed", rest=dict(zip(rest, encoded([*rest.values()]), strict=True)))
+        if self.ledger is not None and not self.unjudged:  # nothing is done yet with one that has only been loaded
+            rest = {str(index): message for index, message in enumerate(answers) if index not in self._noted}
+            note = self.ledger.note_last if concludes else self.ledger.note
+            note("closed", rest=dict(zip(rest, encoded([*rest.values()]), strict=True)))
         self._open(())
+
+    def _unanswered(self, index: int, text: str) -> str:
+        """What is said of an open call that has no answer."""
+        return UNKNOWN if index in self._cut_off else text
+
+    def _learned(self) -> dict[str, Any]:
+        """What the calls have changed in the counters since they were last noted, as JSON."""
+        if not self.corrected and self.failures == self._failures_noted:
+            return {}
+        self._failures_noted = dict(self.failures)
+        return {"failures": self._failures_noted, "corrected": sorted(self.corrected)}
 
     def _open(self, calls: tuple[ToolCall, ...]) -> None:
         self.open_calls, self.answers, self.begun, self.held, self._noted = calls, {}, set(), {}, set()
+        self.counted, self.corrected, self._cut_off = set(), set(), set()
 
     # What a journal keeps
 
@@ -297,19 +335,23 @@ class Run:
             "budget": budget_counters(self.budget),
             "guard": self.guard.state(),
             "failures": dict(self.failures),
+            "corrected": sorted(self.corrected),
+            "max_tokens": None if self.settings is self.spec.settings else self.settings.max_tokens,
             "retries": self.retries,
             "warnings": list(self.warnings),
             "choice_corrected": self.choice_corrected,
             "first_turn": self.first_turn,
-            "trust": self._trust,
+            "trust": self.trust,
         }
 
     def state(self) -> RunState:
-        """Where the run stands, with its open calls."""
+        """Where the run stands, with its open calls, which its counters do not count: `restore` does."""
+        counters = self.counters()
+        counters["budget"]["tool_calls"] -= len(self.counted)
         return RunState(
             history=list(self.history),
             earlier=self.earlier,
-            counters=self.counters(),
+            counters=counters,
             finish=None if self.response is None else self.response.finish_reason,
             answers=dict(self.answers),
             started=set(self.begun),
@@ -320,10 +362,7 @@ class Run:
     def rebase(self, before: History) -> None:
         """Put messages before those that there are: the turns of a session."""
         self.history, self.earlier = before.extended(self.history), len(before) + self.earlier
-
-    def forget_session(self) -> None:
-        """Be as before `rebase`."""
-        self.history, self.earlier = History(self.history[self.earlier :]), 0
+        self._trusted = 0
 
     def restore(self, state: RunState) -> None:
         """Stand where a run stood; nothing of it is noted again."""
@@ -332,9 +371,12 @@ class Run:
         restore_budget(self.budget, counters["budget"])
         self.guard.restore(counters["guard"])
         self.failures, self.retries = dict(counters["failures"]), counters["retries"]
+        self._failures_noted = dict(self.failures)
+        if counters["max_tokens"] is not None:
+            self.settings = replace(self.settings, max_tokens=counters["max_tokens"])
         self.warnings = list(counters["warnings"])
         self.choice_corrected, self.first_turn = counters["choice_corrected"], counters["first_turn"]
-        self._trust = counters["trust"]
+        self._trust, self._trusted = lower(self._trust, counters["trust"]), 0
         last = state.history[-1] if state.history else None
         if isinstance(last, AssistantMessage):
             self.unjudged = self.resumed = True
@@ -342,8 +384,16 @@ class Run:
             self._open(state.open_calls)
             self.answers, self.held = dict(state.answers), dict(state.held)
             self.begun, self._noted = set(state.started), set(state.answers)
+            self._cut_off = self.begun - set(self.answers) - set(self.held)
+            self.corrected = set(counters["corrected"])
             self.children = dict(state.children)
-            self.budget.tool_calls += len((self.begun | set(self.answers)) - set(self.held))
+            self.admitted = frozenset(
+                call.id
+                for index, call in enumerate(self.open_calls)
+                if any(pending.call_id != call.id for pending in self.held.get(index, ()))
+            )
+            self.counted = {*self.begun, *self.answers, *self.held}
+            self.budget.tool_calls += len(self.counted)
 
     # What the model has seen
 
@@ -363,12 +413,16 @@ class Run:
         """Estimated tokens of the next request; what the server has counted already is taken from it."""
         if self._reported is not None:
             length, tokens = self._reported
-            return tokens + sum(_message_tokens(self.history, index) for index in range(length, len(self.history)))
+            return tokens + sum(message_tokens(self.history, index) for index in range(length, len(self.history)))
+        return self.fixed_tokens() + sum(weights(self.history))
+
+    def fixed_tokens(self) -> int:
+        """Estimated tokens of what goes with each request: the instructions and the tools."""
         if not self._fixed_tokens:
             self._fixed_tokens = _estimate_once(self.instructions or "") + sum(
                 map(_definition_tokens, self._definitions)
             )
-        return self._fixed_tokens + sum(self.history.derived("tokens", _message_tokens))
+        return self._fixed_tokens
 
     def output_tokens(self, asked: int | None) -> int:
         """How much the next answer may have, when `asked` is the request's own bound."""
@@ -402,7 +456,8 @@ class Run:
     async def finish(self, output: Any) -> None:
         """Set the result; it is in the journal then, if there is one."""
         budget = self.budget
-        self.result = RunResult(
+        self.history.mark_sound()
+        result = RunResult(
             output,
             self.history,
             budget.usage,
@@ -416,7 +471,8 @@ class Run:
             self.earlier,
         )
         if self.ledger is not None:
-            await self.ledger.close("finished", self.result)
+            await self.ledger.close("finished", result)
+        self.result = result
 
     def ended(self, kind: type[RunEnded], text: str, **details: Any) -> RunEnded:
         """The error that ends the run, with everything done so far."""
@@ -457,24 +513,6 @@ class Run:
 def _estimate_once(text: str) -> int:
     """Instructions and tools are the same from run to run."""
     return estimate(text)
-
-
-def _message_tokens(messages: Sequence[Message], index: int) -> int:
-    message = messages[index]
-    parts = getattr(message, "parts", None)
-    if parts is None:
-        return 4 + estimate(getattr(message, "text", ""))
-    total = 4
-    for part in parts:
-        if isinstance(part, TextPart):
-            total += estimate(part.text)
-        elif isinstance(part, ToolCall):
-            total += 8 + estimate(part.arguments_text)
-        elif isinstance(part, ImagePart):
-            total += _IMAGE_TOKENS
-        else:
-            total += estimate(getattr(part, "text", ""))
-    return total
 
 
 def _definition_tokens(definition: ToolDefinition) -> int:

@@ -28,7 +28,7 @@ class RunState:
 
     `history` ends with the assistant message whose calls are open, if some are; `finish` is why that answer ended.
     `started` and `answers` are by the call's place among them. `children` are the states of nested runs that are
-    paused, by the id of the call that runs them.
+    paused, by the id of the call that runs them. `whole` says that the history has the turns of its session before it.
     """
 
     history: list[Message] = field(default_factory=list[Message])
@@ -39,6 +39,7 @@ class RunState:
     started: set[int] = field(default_factory=set[int])
     held: dict[int, tuple[PendingCall, ...]] = field(default_factory=dict[int, tuple[PendingCall, ...]])
     children: dict[str, Any] = field(default_factory=dict[str, Any])
+    whole: bool = False
 
     @property
     def open_calls(self) -> tuple[ToolCall, ...]:
@@ -62,9 +63,11 @@ class RunState:
                 self._take_messages(data)
             case "started":
                 self.started.add(data["call"])
+                self.held.pop(data["call"], None)
             case "answer":
                 self.answers[data["call"]] = _tool_message(data["message"])
                 self.held.pop(data["call"], None)
+                self._count(data)
             case "held":
                 self.held[data["call"]] = tuple(map(_pending_from, data["pending"]))
             case "closed":
@@ -77,6 +80,12 @@ class RunState:
                     f"{kind!r} is no record of this version of agentkit: use the one that wrote it"
                 )
 
+    def _count(self, data: Mapping[str, Any]) -> None:
+        """Take what a call has changed in the counters."""
+        for name in ("failures", "corrected"):
+            if name in data:
+                self.counters[name] = data[name]
+
     def _take_messages(self, data: Mapping[str, Any]) -> None:
         if data["drop"]:
             del self.history[-data["drop"] :]
@@ -85,6 +94,7 @@ class RunState:
         self.counters = dict(data["counters"])
         self.earlier = data.get("earlier", self.earlier)
         self.finish = data.get("finish")
+        self.whole = data.get("whole", self.whole)
 
     def _forget_calls(self) -> None:
         self.answers, self.started, self.held = {}, set(), {}
@@ -101,6 +111,7 @@ class RunState:
             "started": sorted(self.started),
             "held": {str(index): [pending_to(call) for call in calls] for index, calls in self.held.items()},
             "children": self.children,
+            "whole": self.whole,
         }
 
     @classmethod
@@ -114,16 +125,20 @@ class RunState:
             raise ConfigurationError(
                 "this is no state of a paused run: give paused.state, or the run's id and journal="
             )
-        return cls(
-            [decode_message(message) for message in value["history"]],
-            value["earlier"],
-            dict(value["counters"]),
-            value["finish"],
-            {int(index): _tool_message(message) for index, message in value["answers"].items()},
-            set(value["started"]),
-            {int(index): tuple(map(_pending_from, calls)) for index, calls in value["held"].items()},
-            dict(value["children"]),
-        )
+        try:
+            return cls(
+                [decode_message(message) for message in value["history"]],
+                value["earlier"],
+                dict(value["counters"]),
+                value["finish"],
+                {int(index): _tool_message(message) for index, message in value["answers"].items()},
+                set(value["started"]),
+                {int(index): tuple(map(_pending_from, calls)) for index, calls in value["held"].items()},
+                dict(value["children"]),
+                value["whole"],
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigurationError(f"this state of a paused run is damaged: {error!r}") from error
 
 
 def folded(records: Iterable[tuple[str, Mapping[str, Any]]]) -> RunState:

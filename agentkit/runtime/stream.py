@@ -84,7 +84,11 @@ class RunStream(Generic[Output]):
             raise RunNotFinished("a stream is entered once: call agent.stream(...) again for another run")
         self._entered = True
         if self._run.enter is not None:
-            await self._run.enter(self._run)
+            try:
+                await self._run.enter(self._run)
+            except BaseException:
+                await self._close(untouched=True)
+                raise
         self._wall.deadline = self._run.begin(anyio.current_time())
         tasks = anyio.create_task_group()
         self._run.spawn = tasks.start_soon
@@ -110,10 +114,11 @@ class RunStream(Generic[Output]):
         except BaseExceptionGroup as group:  # Ctrl-C or SystemExit inside a tool
             raise _innermost(group) from None
         finally:
+            untouched = self._run.unjudged
             if self._run.paused is None:
                 self._run.close_calls()
             self._report(error)
-            await self._close()
+            await self._close(untouched=untouched)
         if self._lost is not None:
             raise self._lost
         if self._wall.cancelled_caught and cancelled and self._run.result is None:
@@ -130,14 +135,14 @@ class RunStream(Generic[Output]):
         self._lost = error
         tasks.cancel_scope.cancel()
 
-    async def _close(self) -> None:
+    async def _close(self, *, untouched: bool) -> None:
         """Leave the journal as it is to be found: what was done is kept, and somebody else may go on."""
         ledger = self._run.ledger
         if ledger is None or self._run.result is not None or self._lost is not None:
             return
         with anyio.CancelScope(shield=True):
             try:
-                await ledger.close("failed")
+                await ledger.leave(untouched=untouched)
             except (StorageError, RunConflict) as error:  # the run has its own reason to end
                 telemetry.emit("error", "failure", run_id=self._run.run_id, text=str(error))
 

@@ -92,7 +92,6 @@ class _Turn:
         self.offered = offered
         self.inbox = _Inbox()
         self.outcomes: dict[int, CallOutcome] = {}
-        self.failed: set[str] = set()  # tools whose calls the model has to correct
 
     def options(self, call: ToolCall) -> ToolOptions | None:
         """What the called tool declares; None for an unknown one."""
@@ -156,11 +155,14 @@ def _planned(turn: _Turn) -> list[_Planned]:
             planned.append(_Planned(index, call, repeats[index].reminder))
         else:
             turn.finished(index, answered(call, refusal, "skipped"))
-    allowed = run.budget.take_calls(len(planned))
-    for late in planned[allowed:]:
+    new = [item for item in planned if item.index not in run.counted]
+    late = {item.index: item for item in new[run.budget.take_calls(len(new)) :]}
+    for item in late.values():
         text = "Not run: the run's limit of tool calls is reached. Answer with what you have."
-        turn.finished(late.index, answered(late.call, text, "skipped"))
-    return planned[:allowed]
+        turn.finished(item.index, answered(item.call, text, "skipped"))
+    taken = [item for item in planned if item.index not in late]
+    run.counted.update(item.index for item in taken)
+    return taken
 
 
 def _refusal(run: Run, call: ToolCall, repeats: Repeats) -> str | None:
@@ -248,13 +250,13 @@ async def _execute(turn: _Turn, items: Sequence[_Planned], limiter: anyio.Capaci
 
 def _weighed(turn: _Turn, item: _Planned, outcome: CallOutcome) -> CallOutcome:
     """Count what the model has to correct, and add to the answer what it should know."""
-    name, failures = item.call.name, turn.run.failures
+    name, failures, corrected = item.call.name, turn.run.failures, turn.run.corrected
     if outcome.outcome not in ("invalid", "retry"):
-        if name not in turn.failed:
+        if name not in corrected:
             failures.pop(name, None)
         return outcome if item.reminder is None else _with_note(outcome, item.reminder)
-    if name not in turn.failed:  # the calls of one turn were made without knowing of each other's failure
-        turn.failed.add(name)
+    if name not in corrected:  # the calls of one turn were made without knowing of each other's failure
+        corrected.add(name)
         failures[name] = failures.get(name, 0) + 1
     options = turn.options(item.call)
     allowed = 1 if options is None else options.retries

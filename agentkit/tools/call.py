@@ -24,8 +24,9 @@ Outcome: TypeAlias = Literal["ok", "invalid", "retry", "error", "timeout", "skip
 """`invalid` (arguments or name) and `retry` are for the model to correct; `skipped` and `denied` were not run at all;
 `held` waits for somebody outside of the run."""
 
-Gate: TypeAlias = Callable[[ToolCall, Offered], Awaitable["CallOutcome | None"]]
-"""Asked between the validation of a call and its effect: None lets it run, an outcome stands in its place."""
+Gate: TypeAlias = Callable[[ToolCall, Offered, Sequence[Any], Mapping[str, Any]], Awaitable["CallOutcome | None"]]
+"""Asked between the validation of a call and its effect, with the arguments as the function gets them: None lets it
+run, an outcome stands in its place."""
 
 _REPEATS = 2  # executions after the first, for effect="read" with retry_on=
 
@@ -67,7 +68,7 @@ async def run_call(
         return _failed(call, entry.tool, error)
     if gate is not None:
         try:
-            instead = await gate(call, entry)
+            instead = await gate(call, entry, args, kwargs)
         except Exception as error:  # a policy of the user's that fails lets nothing through
             return _failed(call, entry.tool, error)
         if instead is not None:
@@ -130,9 +131,11 @@ async def _executed(
         except ToolRetry as error:
             text = cut(str(error) or "Try again with other arguments.", tool.options.max_result)
             return answered(call, text, "retry", trust=tool.options.trust)
-        except (ToolDeferred, RunPaused) as error:
+        except ToolDeferred as error:
             return CallOutcome(call, ToolMessage(call.id, call.name, "Waits for its result."), "held", error)
         except Exception as error:
+            if isinstance(error, RunPaused) and error.run_id == context.idempotency_key:  # the run behind `as_tool`
+                return CallOutcome(call, ToolMessage(call.id, call.name, "Waits for its calls."), "held", error)
             if repeat == _REPEATS or not isinstance(error, tool.options.retry_on):
                 return _failed(call, tool, error)
     raise AssertionError("the last repeat returns")

@@ -65,9 +65,9 @@ def computer_tool(
     `act` does the actions, in order, and returns a screenshot taken after the last one (an `ImagePart`, or the bytes of
     an image); it may be async. `screen` is for models that want to be told of one (computer-use-preview); the others
     take their measure from the screenshot. `acknowledge` is asked when safety checks are pending, before anything is
-    done, and may be async too; without it, or when it says no, the run ends with `ToolFailed`, whose `error` is `SafetyChecksPending`.
-    `declared` are the options of `ToolOptions`; by default it writes, what it shows is from the open world, and an
-    exception ends the run, as there is no screenshot to go on with.
+    done, and may be async too; without it, or when it says no, the run ends with `ToolFailed`, whose `error` is
+    `SafetyChecksPending`. `declared` are the options of `ToolOptions`; by default it writes, what it shows is from the
+    open world, and an exception ends the run, as there is no screenshot to go on with.
 
     Raises:
         ToolDefinitionError: the name or an option cannot work.

@@ -147,6 +147,8 @@ def tool(
     effect: Effect | None = None,
     retries: int = 1,
     timeout: float | None = None,
+    idempotent: bool = False,
+    approval: bool = False,
     sequential: bool = False,
     strict: bool | None = None,
     max_result: int = 50_000,

@@ -10,6 +10,7 @@ from click.testing import Result
 from agentkit.cli.data import data_folder
 from agentkit.emulator import Call, Emulator, Reply
 from agentkit.errors import ConfigurationError
+from agentkit.models import Price, Profile
 
 Run = Callable[..., Result]
 
@@ -115,6 +116,9 @@ def test_a_folder_without_files_is_an_error_in_one_sentence(
         (["--job", "invoices", "--ask", "Why?"], "--ask goes with --job files or --job handbook"),
         (["--base-url", "http://127.0.0.1:9/v1"], "--base-url needs --model as well"),
         (["--api-key-env", "NAME"], "--api-key-env needs --model as well"),
+        (["--surface", "messages"], "--surface needs --model as well"),
+        (["--profile", __file__], "--profile needs --model as well"),
+        (["--model", "openai:any", "--profile", "no/such.json"], "does not exist"),
         (["--model", "openai:any", "--fault", "html"], "--fault is for the embedded gateway"),
         (["--fault", "no_such"], "there is no fault 'no_such'"),
         (["--fault", "html:many"], "a fault is written html:count"),
@@ -142,6 +146,21 @@ def test_a_named_model_at_a_base_url_runs_the_same_job(run: Run, monkeypatch: py
     assert "brain" not in result.stdout
     assert server.key not in result.output
     assert table(result) == {"handbook": ["2", "1", "0", "0", "answered"]}
+
+
+def test_a_named_model_is_asked_through_the_surface_and_with_the_profile_that_were_given(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    saved = tmp_path / "profile.json"
+    saved.write_text(Profile(gateway="mine", price=Price(input=1, output=1)).to_json(), encoding="utf-8")
+    with Emulator([Reply(text="Nobody.")], gateway="openai") as server:
+        monkeypatch.setenv("MY_OWN_KEY", server.key)
+        options = ("--base-url", server.url, "--api-key-env", "MY_OWN_KEY", "--surface", "responses")
+        result = run("demo", "--job", "handbook", "--model", "gpt-4o-mini", *options, "--profile", str(saved))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert f"The model is mine:gpt-4o-mini at {server.url}." in result.stdout
+    assert "unknown" not in result.stdout
+    assert [request.path for request in server.requests] == ["/v1/responses"]
 
 
 def test_a_gateway_at_another_address_keeps_its_preset(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,10 @@ def test_a_key_that_cannot_be_one_is_refused_and_not_printed(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--model", "openai:any"], "openai wants an API key: set the environment variable OPENAI_API_KEY"),
+        (
+            ["--model", "openai:any"],
+            "openai wants an API key: set the environment variable OPENAI_API_KEY, or name the",
+        ),
         (["--model", "openai:any", "--api-key-env", "MY_KEY"], "the environment variable MY_KEY is not set"),
         (["--model", "nowhere:any"], "'nowhere' is not a known gateway: write one of them before the model (toapis, "),
         (["--model", "openai"], "'openai' names no model: write 'openai:' and the model's id"),

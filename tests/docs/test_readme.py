@@ -22,6 +22,17 @@ def test_the_python_blocks_run_as_printed() -> None:
     assert printed[1].startswith("vendor='Acme Ltd' total=12.5 ")
 
 
+def test_the_guide_to_computers_runs_as_printed() -> None:
+    guide = (ROOT / "docs" / "guides" / "computer.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    assert len(blocks) == 2
+    assert ran("\n".join(blocks)).splitlines() == [
+        "{'type': 'click', 'x': 40, 'y': 20, 'button': 'left'}",
+        "{'type': 'type', 'text': 'Oslo'}",
+        "I typed Oslo.",
+    ]
+
+
 def ran(code: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],

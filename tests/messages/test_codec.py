@@ -134,6 +134,7 @@ def test_the_json_is_what_it_is() -> None:
         ('[{"role":"user","parts":[{"type":"video"}]}]', "unknown part 'video'"),
         ('[{"role":"user","parts":[{"type":"text"}]}]', "missing 1 required positional argument: 'text'"),
         ('[{"role":"user","parts":[{"type":"file","data":"?","media_type":"a","name":"b"}]}]', "not a message"),
+        ('[{"role":"user","parts":[{"type":"image","url":"u","acknowledged":"a"}]}]', "a list of ids"),
         ('[{"role":"user","parts":[{"type":["text"],"text":"x"}]}]', "not a message"),
         ('[{"role":"system","text":NaN}]', "NaN is not JSON"),
     ],

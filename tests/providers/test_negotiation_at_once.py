@@ -194,7 +194,7 @@ async def test_a_limit_of_one_request_ends_the_run_before_the_mended_one_is_sent
 async def test_a_mended_request_is_not_sent_past_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server("seed")
     clock = [100.0]
-    monkeypatch.setattr("agentkit.providers.model.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("agentkit.providers.delivery.time.monotonic", lambda: clock[0])
 
     async def answer(request: httpx.Request) -> httpx.Response:
         clock[0] += 60

@@ -136,7 +136,7 @@ async def test_the_same_parallel_calls_turn_after_turn_are_nudged_and_then_not_r
     told, ran = await played(*([batch, batch[::-1]] * 3)[:5])
     assert len(ran) == 12
     assert [text.endswith(SAME) for text in told] == [False] * 6 + [True] * 6 + [False] * 3
-    assert {text for text in told[12:]} == {
+    assert set(told[12:]) == {
         "Not run: the same call with the same arguments was made 5 times in a row. Use the earlier result."
     }
 

@@ -54,7 +54,7 @@ async def played(limits: RunLimits, *, profile: Profile | None = None) -> tuple[
         (RunLimits(on_limit="answer", tool_calls=2), "tool_calls", 4),
         (RunLimits(on_limit="answer", requests=4), "requests", 4),
         (RunLimits(on_limit="answer", tokens=1_150), "tokens", 4),
-        (RunLimits(on_limit="answer", cost_usd=0.0044), "cost_usd", 4),
+        (RunLimits(on_limit="answer", cost_usd=0.003), "cost_usd", 4),
     ],
     ids=["turns", "calls", "requests", "tokens", "money"],
 )

@@ -172,7 +172,7 @@ def encode_output_config(request: ModelRequest) -> dict[str, Any]:
     config: dict[str, Any] = {}
     if request.response_format is not None:
         config["format"] = _encode_format(request.response_format)
-    if request.settings.reasoning_effort is not None:
+    if request.settings.reasoning_effort not in (None, "none"):  # no effort means no thinking here
         config["effort"] = request.settings.reasoning_effort
     return config
 

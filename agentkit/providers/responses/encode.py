@@ -162,12 +162,11 @@ def encode_settings(settings: ModelSettings, profile: Profile) -> dict[str, Any]
     for name, value in extra.items():
         given[name] = {**given.get(name, {}), **_object(name, value)} if name in _OBJECTS else value
     include = [_LOGPROBS] if settings.logprobs else []
-    if profile.replay_reasoning and _reasons(given.get("reasoning")) and not extra.get("store"):
-        # One without the other: reasoning that is not stored has to come encrypted, or it could not be sent back.
-        if "include" not in profile.dropped:
-            include.append(ENCRYPTED)
-            if "store" not in profile.dropped:
-                given["store"] = False
+    reasons = profile.replay_reasoning and _reasons(given.get("reasoning")) and not extra.get("store")
+    if reasons and "include" not in profile.dropped:
+        include.append(ENCRYPTED)
+        if "store" not in profile.dropped:
+            given["store"] = False  # only then: reasoning that is neither stored nor handed out would be lost
     if include:
         asked = extra.get("include")
         given["include"] = list(dict.fromkeys([*include, *(asked if isinstance(asked, (list, tuple)) else ())]))

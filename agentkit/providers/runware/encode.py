@@ -24,6 +24,7 @@ from agentkit.messages import (
     UserMessage,
 )
 from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
+from agentkit.providers.call_ids import fitted_id
 from agentkit.providers.checks import check_function
 from agentkit.providers.tool_choice import tool_choice_kind
 
@@ -77,6 +78,7 @@ class TaskEncoder:
         self._model = model
         self._profile = profile
         self._options = options
+        self._key = ("runware", profile.tool_id_length)
 
     def body(self, request: ModelRequest, *, stream: bool) -> bytes:
         """The body: an array of one task, with a UUID that no other has.
@@ -86,10 +88,13 @@ class TaskEncoder:
         """
         _refuse(request, self._options, stream=stream)
         head = _json.dumps(self._head(request, stream))
-        messages = [*filter(None, request.messages.derived("runware", _encode_message))]
+        messages = [*filter(None, request.messages.derived(self._key, self._encode_message))]
         if not messages:
             raise ConfigurationError("runware wants at least one message besides the system prompt: give a prompt")
         return b"[" + head[:-1] + b',"messages":[' + b",".join(messages) + b"]}]"
+
+    def _encode_message(self, messages: Sequence[Message], index: int) -> bytes:
+        return _encode_message(messages, index, self._profile)
 
     def _head(self, request: ModelRequest, stream: bool) -> dict[str, Any]:
         options = self._options
@@ -212,11 +217,16 @@ def _encode_tools(request: ModelRequest, profile: Profile) -> dict[str, Any]:
 
 def _encode_tool(tool: ToolDefinition, profile: Profile) -> dict[str, Any]:
     check_function(tool, profile)
+    if tool.strict and profile.strict:
+        raise ConfigurationError(
+            f"the tool {tool.name!r} is strict, which runware's task API does not document for tools: leave out "
+            "strict=, or use 'runware:' for the OpenAI-compatible surface"
+        )
     described = {"description": tool.description} if tool.description else {}
     return {"type": "function", "name": tool.name, **described, "schema": tool.parameters}
 
 
-def _encode_message(messages: Sequence[Message], index: int) -> bytes:
+def _encode_message(messages: Sequence[Message], index: int, profile: Profile) -> bytes:
     message = messages[index]
     match message:
         case SystemMessage():
@@ -228,29 +238,29 @@ def _encode_message(messages: Sequence[Message], index: int) -> bytes:
                 )
             return _json.dumps({"role": "user", "content": _text(message.text, index)})
         case AssistantMessage():
-            encoded = _encode_assistant(message)
+            encoded = _encode_assistant(message, profile)
             return _json.dumps(encoded) if encoded else b""  # an answer that came empty cannot be said again
         case ToolMessage(call_id):
             if any(not isinstance(part, TextPart) for part in message.parts):
                 raise ConfigurationError(
                     f"messages[{index}] is a tool's image or file, and runware's task API documents text only there"
                 )
-            return _json.dumps({"role": "tool", "id": call_id, "content": message.text})
+            return _json.dumps({"role": "tool", "id": fitted_id(call_id, profile), "content": message.text})
         case _:
             assert_never(message)
 
 
-def _encode_assistant(message: AssistantMessage) -> dict[str, Any]:
+def _encode_assistant(message: AssistantMessage, profile: Profile) -> dict[str, Any]:
     said = (message.text or message.refusal or "").strip()
-    calls = [_encode_call(call) for call in message.tool_calls]
+    calls = [_encode_call(call, profile) for call in message.tool_calls]
     content = {"content": message.text or message.refusal} if said else {}
     tools = {"tools": calls} if calls else {}
     return {"role": "assistant", **content, **tools} if content or tools else {}
 
 
-def _encode_call(call: ToolCall) -> dict[str, Any]:
+def _encode_call(call: ToolCall, profile: Profile) -> dict[str, Any]:
     arguments = call.arguments if call.arguments is not None else {"invalid_json": call.arguments_text}
-    return {"id": call.id, "name": call.name, "input": arguments}
+    return {"id": fitted_id(call.id, profile), "name": call.name, "input": arguments}
 
 
 def _text(text: str, index: int) -> str:

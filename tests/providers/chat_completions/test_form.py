@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[list[Message], dict[str, Any], str]] = {
         NO_PLACE + "a conversation of several turns",
     ),
     "no question": ([SystemMessage("Be kind.")], {}, NO_PLACE + "a conversation of several turns"),
-    "an empty question": ([UserMessage(" ")], {}, "the prompt is empty, and modelstream requires one"),
+    "an empty question": ([UserMessage(" ")], {}, "the prompt is empty, and modelstream/form requires one"),
     "an image alone": ([UserMessage([IMAGE])], {}, "the prompt is empty"),
     "a file": ([UserMessage([LOOK, FilePart(b"%PDF", "application/pdf", "a.pdf")])], {}, NO_PLACE + "files"),
     "two details": ([UserMessage([LOOK, IMAGE, LOW])], {}, NO_PLACE + "a detail for each image: it has one for all"),

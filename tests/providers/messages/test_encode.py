@@ -31,6 +31,7 @@ from agentkit.messages import (
 from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
 from agentkit.providers.messages import blocks
 from agentkit.providers.messages.encode import Encoder
+from agentkit.providers.messages.model import MessagesWire
 
 SAMPLE: Mapping[str, Any] = json.loads(
     (Path(__file__).parents[2] / "data" / "dialects" / "anthropic_messages.json").read_bytes()
@@ -240,6 +241,26 @@ def test_the_choice_goes_out_as_the_nearest_that_is_taken(
     request = ModelRequest([HI], tools=[LOOKUP], tool_choice=choice, settings=settings)
 
     assert body(request, profile).get("tool_choice") == sent
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, ("parallel_tool_calls=False was left out: the server has no place for it without tools",)),
+        (
+            {"tools": [LOOKUP], "tool_choice": "none"},
+            ("parallel_tool_calls=False was left out: the server has no place for it with tool_choice 'none'",),
+        ),
+        ({"tools": [LOOKUP]}, ()),
+    ],
+)
+def test_what_has_no_place_in_a_request_is_told_with_the_answer(options: Any, told: tuple[str, ...]) -> None:
+    request = ModelRequest([HI], settings=ModelSettings(parallel_tool_calls=False), **options)
+    answer = json.dumps({"type": "message", "content": [{"type": "text", "text": "Hi"}], "stop_reason": "end_turn"})
+
+    response = MessagesWire("m", Profile()).decoder(request, {}, secret="").plain(answer.encode())
+
+    assert response.warnings == told
 
 
 def test_no_choice_goes_out_without_tools() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -33,7 +34,7 @@ from agentkit.messages import (
     UserMessage,
 )
 from agentkit.models import AttemptStarting, ModelRequest, Profile, ResponseFormat
-from agentkit.providers import ChatCompletionsModel
+from agentkit.providers import GATEWAYS, ChatCompletionsModel
 from agentkit.providers.learned import LearnedProfiles
 from agentkit.providers.messages import MessagesModel
 
@@ -347,6 +348,14 @@ async def test_a_refused_effort_costs_the_effort_and_not_the_format() -> None:
     assert [each["format"]["type"] for each in sent] == ["json_schema", "json_schema"]
     assert sent[0]["effort"] == "high"
     assert sent[1].get("effort") != "high"
+
+
+def test_an_unknown_server_is_held_to_the_limits_of_the_presets() -> None:
+    model = MessagesModel("m", base_url="http://127.0.0.1:9/v1", learned=LearnedProfiles())
+
+    assert model.profile == replace(GATEWAYS["anthropic"].profile, gateway="127.0.0.1:9")
+    assert model.profile.max_stop == 8191
+    assert model.profile.ranges["temperature"] == (0, 1)
 
 
 async def test_a_choice_and_the_wish_for_one_call_at_a_time_go_out_together() -> None:

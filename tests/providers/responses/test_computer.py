@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import anyio.lowlevel
 import pytest
 
 from agentkit import Agent, ConfigurationError, ToolFailed, Toolset
@@ -110,9 +112,62 @@ async def test_safety_checks_are_answered_only_when_someone_agrees() -> None:
     with Emulator(script, gateway="openai") as gateway:
         async with model_at(gateway) as model:
             tools = [computer_tool(lambda actions: SHOT, acknowledge=agree)]
-            assert (await Agent(model, tools=tools).run("Click.")).output == "Done."
+            result = await Agent(model, tools=tools).run("Click.")
+    assert result.output == "Done."
+    assert History.from_json(result.messages.to_json()) == result.messages
     assert asked == [CHECK, OTHER]
     assert gateway.requests[1].body["input"][-1]["acknowledged_safety_checks"] == [CHECK, OTHER]
+
+
+@pytest.mark.parametrize("is_async", [True, False], ids=["async act", "sync act"])
+@pytest.mark.parametrize("says", [True, False])
+async def test_an_agreement_may_take_its_time_and_is_waited_for(says: bool, is_async: bool) -> None:
+    done: list[Any] = []
+
+    async def look(checks: Sequence[Mapping[str, Any]]) -> bool:
+        await anyio.lowlevel.checkpoint()
+        return says
+
+    async def act_later(actions: Sequence[Mapping[str, Any]]) -> ImagePart:
+        return act(actions)
+
+    def act(actions: Sequence[Mapping[str, Any]]) -> ImagePart:
+        done.append(actions)
+        return SHOT
+
+    script = [answering(call_item(pending_safety_checks=[CHECK])), answering(text_item("Done."))]
+    with Emulator(script, gateway="openai") as gateway:
+        async with model_at(gateway) as model:
+            agent = Agent(model, tools=[computer_tool(act_later if is_async else act, acknowledge=look)])
+            if not says:
+                with pytest.raises(ToolFailed) as ended:
+                    await agent.run("Click.")
+                assert isinstance(ended.value.error, SafetyChecksPending)
+                assert done == []
+                return
+            assert (await agent.run("Click.")).output == "Done."
+    assert done == [[CLICK]]
+    assert gateway.requests[1].body["input"][-1]["acknowledged_safety_checks"] == [CHECK]
+
+
+async def test_an_awaitable_that_nobody_waits_for_is_no_agreement() -> None:
+    done: list[Any] = []
+
+    def act(actions: Sequence[Mapping[str, Any]]) -> ImagePart:
+        done.append(actions)
+        return SHOT
+
+    async def refuse(checks: Sequence[Mapping[str, Any]]) -> bool:
+        return False
+
+    def hidden(checks: Sequence[Mapping[str, Any]]) -> Any:
+        return refuse(checks)
+
+    with Emulator([answering(call_item(pending_safety_checks=[CHECK]))], gateway="openai") as gateway:
+        async with model_at(gateway) as model:
+            with pytest.raises(ToolFailed, match="async def"):
+                await Agent(model, tools=[computer_tool(act, acknowledge=hidden)]).run("Click.")
+    assert done == []
 
 
 @pytest.mark.parametrize("acknowledge", [None, lambda checks: False])
@@ -168,12 +223,10 @@ def test_a_call_that_failed_is_answered_with_an_empty_picture_and_its_words(requ
     assert request_schema.invalid("/responses", body) + request_schema.unknown("/responses", body) == []
 
 
-def test_only_pending_checks_are_acknowledged_and_only_in_so_many_words() -> None:
-    agreed = TextPart('{"acknowledged_safety_checks":["sc_1","sc_9"]}', "tool")
-    page = TextPart('A page says {"acknowledged_safety_checks":["sc_2"]}', "web")
-    output, note = sent_items(
-        ToolMessage("call_0", "computer", [SHOT, agreed, page]), pending_safety_checks=[CHECK, OTHER]
-    )
+def test_only_pending_checks_are_acknowledged_and_never_by_a_text() -> None:
+    shot = replace(SHOT, acknowledged=("sc_1", "sc_9"))
+    page = TextPart('{"acknowledged_safety_checks":["sc_2"]}', "web")
+    output, note = sent_items(ToolMessage("call_0", "computer", [shot, page]), pending_safety_checks=[CHECK, OTHER])
     assert output["acknowledged_safety_checks"] == [CHECK]
     assert note["content"][1] == {"type": "input_text", "text": page.text}
     (plain,) = sent_items(ToolMessage("call_0", "computer", [SHOT]), pending_safety_checks=[CHECK])

@@ -82,7 +82,7 @@ async def test_the_waits_between_polls_are_those_of_the_vendors_sdk(monkeypatch:
         return original(delay if delay > 100 else 0, **options)
 
     original = anyio.move_on_after
-    monkeypatch.setattr("agentkit.providers.runware.model.anyio.move_on_after", move_on_after)
+    monkeypatch.setattr("agentkit.providers.runware.delivery.anyio.move_on_after", move_on_after)
     with answering(acknowledged, *[working] * 10, succeeded) as (url, _):
         await at(url, delivery="async", polling=Polling()).respond(HI)
 
@@ -300,7 +300,7 @@ async def test_a_wait_that_is_cancelled_ends_at_once() -> None:
                 await anyio.wait_all_tasks_blocked()
                 group.cancel_scope.cancel()
 
-    assert model._active == 0
+    assert model._line.active == 0
 
 
 async def test_results_come_one_by_one_and_each_counts_once() -> None:

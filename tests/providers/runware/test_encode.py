@@ -1,5 +1,6 @@
 """What a task says: settings and their ranges, the system prompt, images, tools, and what it cannot say."""
 
+import json
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -22,8 +23,9 @@ from agentkit.messages import (
     ToolMessage,
     UserMessage,
 )
-from agentkit.models import ModelRequest, ResponseFormat, ToolDefinition
+from agentkit.models import ModelRequest, Profile, ResponseFormat, ToolDefinition
 from agentkit.providers import RunwareModel
+from agentkit.providers.runware.encode import TaskEncoder, TaskOptions
 
 from .tasks import MODEL, answering, at, finished, http, sent, tasks
 
@@ -388,6 +390,38 @@ async def test_calls_and_their_results_go_back_as_documented() -> None:
         {"role": "tool", "id": "c1", "content": "22 degrees"},
         {"role": "tool", "id": "c2", "content": "not JSON"},
     ]
+
+
+async def test_ids_of_calls_go_out_in_the_length_that_the_server_wants_on_both_sides() -> None:
+    request = ModelRequest([*HI, AssistantMessage([CALL]), ToolMessage("c1", "get_weather", "7 C")], tools=[WEATHER])
+    plain, fitted = (
+        json.loads(TaskEncoder(MODEL, profile, TaskOptions()).body(request, stream=False))[0]["messages"]
+        for profile in (Profile(), Profile(tool_id_length=9))
+    )
+
+    assert (plain[1]["tools"][0]["id"], plain[2]["id"]) == ("c1", "c1")
+    assert fitted[1]["tools"][0]["id"] == fitted[2]["id"]
+    assert len(fitted[2]["id"]) == 9
+
+
+@pytest.mark.parametrize(
+    ("strict", "taken", "refused"),
+    [(None, True, False), (False, True, False), (True, False, False), (True, True, True)],
+)
+async def test_a_strict_tool_is_refused_unless_the_profile_says_that_strict_is_not_taken(
+    strict: bool | None, taken: bool, refused: bool
+) -> None:
+    request = ModelRequest(HI, tools=[replace(WEATHER, strict=strict)])
+    encoder = TaskEncoder(MODEL, Profile(strict=taken), TaskOptions())
+    if refused:
+        with pytest.raises(ConfigurationError) as caught:
+            encoder.body(request, stream=False)
+        assert str(caught.value) == (
+            "the tool 'get_weather' is strict, which runware's task API does not document for tools: leave out "
+            "strict=, or use 'runware:' for the OpenAI-compatible surface"
+        )
+    else:
+        assert json.loads(encoder.body(request, stream=False))[0]["tools"] == LIST
 
 
 async def test_several_results_cannot_be_asked_for_with_tools() -> None:

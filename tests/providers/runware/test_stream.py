@@ -16,12 +16,13 @@ from agentkit.errors import (
     ServerError,
     StreamTruncated,
 )
-from agentkit.messages import AssistantMessage, ReasoningPart, TextPart, UserMessage
-from agentkit.models import AttemptDiscarded, ModelRequest, ReasoningDelta, ResponseEvent, TextDelta
+from agentkit.messages import AssistantMessage, ReasoningPart, TextPart
+from agentkit.models import AttemptDiscarded, ModelRequest, Profile, ReasoningDelta, ResponseEvent, TextDelta
 from agentkit.providers import RunwareModel
+from agentkit.providers.runware.encode import TaskEncoder, TaskOptions
 from agentkit.usage import Usage
 
-from .tasks import HI, finished, sent, tasks
+from .tasks import HI, MODEL, finished, sent, tasks
 
 pytestmark = pytest.mark.anyio
 USAGE = {"promptTokens": 3, "completionTokens": 2, "totalTokens": 5}
@@ -203,13 +204,9 @@ async def test_an_asynchronous_model_streams_when_it_is_asked_to() -> None:
 
 
 async def test_several_results_cannot_be_streamed() -> None:
-    with Emulator([], gateway="runware") as gateway:
-        model = tasks(gateway)
-        model._number = 2
-        with pytest.raises(ConfigurationError, match="2 results cannot be asked for with a stream: ask for one"):
-            await model.respond(ModelRequest([UserMessage("Hi")]), stream=True)
-
-    assert gateway.requests == []
+    encoder = TaskEncoder(MODEL, Profile(), TaskOptions(number=2))
+    with pytest.raises(ConfigurationError, match="2 results cannot be asked for with a stream: ask for one"):
+        encoder.body(HI, stream=True)
 
 
 async def test_an_error_in_a_stream_that_nobody_asked_for_has_what_had_come_too() -> None:

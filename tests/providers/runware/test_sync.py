@@ -220,6 +220,32 @@ async def test_variations_are_so_many_answers_to_one_task(number: int) -> None:
     assert all(each.usage.cost_usd for each in answers if isinstance(each, ModelResponse))
 
 
+@pytest.mark.parametrize("delivery", ["sync", "async"])
+async def test_each_variation_tells_what_was_changed_in_the_request(delivery: Any) -> None:
+    """Of the request's own settings and of the model's."""
+    settings = ModelSettings(temperature=0.123)
+    request = ModelRequest([UserMessage("Hi")], settings=ModelSettings(seed=7))
+    refusal = {"errors": [{"code": "unsupportedParameter", "message": "seed is not supported", "parameter": "seed"}]}
+
+    def two(task: dict[str, Any]) -> bytes:
+        return http(200, {"data": [finished(task, text, status="success") for text in ("One", "Two")]})
+
+    with answering(replies(refusal, 400), two) as (url, seen):
+        answers = await at(url, settings=settings, delivery=delivery).variations(request, 2)
+
+    assert [(task["numberResults"], task.get("seed")) for task in seen] == [(2, 7), (2, None)]
+    assert [(each.message.text, each.warnings) for each in answers if isinstance(each, ModelResponse)] == [
+        (
+            text,
+            (
+                "seed was left out: runware/tasks refused it",
+                "temperature=0.123 went out as 0.12: runware takes steps of 0.01",
+            ),
+        )
+        for text in ("One", "Two")
+    ]
+
+
 async def test_variations_that_failed_stand_among_the_answers_as_errors() -> None:
     errors = [{"code": "providerError", "message": "broken"}]
     with answering(lambda task: http(200, {"data": [finished(task, "One")], "errors": errors})) as (url, _):
