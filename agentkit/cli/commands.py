@@ -15,6 +15,7 @@ from agentkit.cli.demo import JOBS, Order, check_order, run_demo
 from agentkit.cli.emulate import run_emulator
 from agentkit.cli.gateways import show_gateways
 from agentkit.cli.log import json_log
+from agentkit.cli.runs import decided, export_runs, fork_run, list_runs, replay_run, resume_run, show_run
 from agentkit.cli.screen import Screen, screen_for
 from agentkit.cli.target import Target
 from agentkit.emulator import Fault
@@ -172,6 +173,92 @@ def check(
     screen = screen_for(sys.stdout, plain=plain)
     with _noted(target, screen):
         run_check(target.make(LearnedProfiles()), screen, save=save)
+
+
+_journal = click.option(
+    "--journal",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("runs.db"),
+    show_default=True,
+    help="The file of the journal.",
+)
+
+
+@cli.group()
+def runs() -> None:
+    """Look at the runs of a journal, and go on with them."""
+
+
+@runs.command("list")
+@_journal
+@click.option("--session", help="Only the runs of this session.")
+@click.option("--status", type=click.Choice(["running", "paused", "finished", "failed"]), help="Only these.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+def list_(*, journal: Path, session: str | None, status: str | None, limit: int) -> None:
+    """The newest runs."""
+    list_runs(journal, screen_for(sys.stdout, plain=False), session=session, status=status, limit=limit)
+
+
+@runs.command()
+@click.argument("run_id")
+@_journal
+def show(*, run_id: str, journal: Path) -> None:
+    """What a run did, message by message, and what it waits for."""
+    show_run(journal, run_id, screen_for(sys.stdout, plain=False))
+
+
+@runs.command()
+@click.argument("run_id")
+@_journal
+def replay(*, run_id: str, journal: Path) -> None:
+    """The recorded steps of a run, in order, without a model, a tool or the network."""
+    replay_run(journal, run_id, screen_for(sys.stdout, plain=False))
+
+
+@runs.command()
+@click.argument("run_ids", nargs=-1)
+@_journal
+@click.option("--format", "kind", type=click.Choice(["chat-jsonl"]), default="chat-jsonl", show_default=True)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; else to stdout.")
+def export(*, run_ids: Sequence[str], journal: Path, kind: str, output: Path | None) -> None:
+    """Write finished runs (all, or those named) as fine-tuning data: one line of Chat Completions messages for each."""
+    if output is None:
+        export_runs(journal, run_ids, sys.stdout)
+        return
+    with output.open("w", encoding="utf-8") as out:
+        written = export_runs(journal, run_ids, out)
+    print(f"{written} runs written to {output}", file=sys.stderr)
+
+
+@runs.command()
+@click.argument("run_id")
+@click.argument("new_id")
+@_journal
+@click.option("--at", "steps", type=click.IntRange(0), help="After how many answers of the model; all by default.")
+def fork(*, run_id: str, new_id: str, journal: Path, steps: int | None) -> None:
+    """A new run NEW_ID that begins with the first steps of RUN_ID; go on with it by `agentkit runs resume`."""
+    fork_run(journal, run_id, new_id, steps=steps)
+
+
+@runs.command()
+@click.argument("run_id")
+@_journal
+@click.option("--agent", required=True, metavar="MODULE:NAME", help="Where the Agent is.")
+@click.option("--approve", "approved", metavar="CALL", multiple=True, help="Let a pending call run.")
+@click.option("--deny", "denied", metavar="CALL=WHY", multiple=True, help="Do not let it run, and tell the model why.")
+@click.option("--answer", "answered", metavar="CALL=JSON", multiple=True, help="Its result, from outside.")
+def resume(
+    *,
+    run_id: str,
+    journal: Path,
+    agent: str,
+    approved: Sequence[str],
+    denied: Sequence[str],
+    answered: Sequence[str],
+) -> None:
+    """Go on with a run that was paused, killed or failed."""
+    decisions = decided(approved, denied, answered)
+    resume_run(journal, run_id, agent, decisions, screen_for(sys.stdout, plain=False))
 
 
 def run() -> None:

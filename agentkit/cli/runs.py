@@ -17,7 +17,7 @@ from agentkit.journal import Record, RunRow, SqliteJournal
 from agentkit.messages import AssistantMessage, History, Message, SystemMessage, ToolMessage, UserMessage
 from agentkit.models import Profile
 from agentkit.providers.chat_completions.encode import encode_message
-from agentkit.runtime import Decision
+from agentkit.runtime import Answer, Approve, Decision, Deny
 from agentkit.runtime.entry import session_history
 from agentkit.runtime.state import RunState, folded
 
@@ -69,7 +69,7 @@ def replay_run(path: Path, run_id: str, screen: Screen) -> None:
         before = len(state.history)
         state.apply(record.kind, data)
         for line in _step(record.kind, data, state, before):
-            screen.step(line)
+            screen.text(line)
 
 
 def export_runs(path: Path, run_ids: Sequence[str], out: Any) -> int:
@@ -104,6 +104,23 @@ def resume_run(path: Path, run_id: str, agent: str, decisions: Sequence[Decision
             screen.text(f"waits for {call.because}: {call.tool} {json.dumps(dict(call.arguments))} ({call.call_id})")
         raise
     screen.text(str(result.output))
+
+
+def decided(approved: Sequence[str], denied: Sequence[str], answered: Sequence[str]) -> list[Decision]:
+    """The decisions that options spell: `CALL`, `CALL=WHY`, `CALL=JSON`.
+
+    Raises:
+        ConfigurationError: an answer that is not JSON.
+    """
+    decisions: list[Decision] = [Approve(call) for call in approved]
+    decisions += [Deny(call, why) for call, _, why in (text.partition("=") for text in denied)]
+    for text in answered:
+        call, _, value = text.partition("=")
+        try:
+            decisions.append(Answer(call, json.loads(value)))
+        except ValueError as error:
+            raise ConfigurationError(f"--answer {text}: what follows = is not JSON: {error}") from error
+    return decisions
 
 
 def agent_named(name: str) -> Agent[Any, Any]:

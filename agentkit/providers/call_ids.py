@@ -1,4 +1,4 @@
-"""Ids of calls for servers that want them short and plain.
+"""Ids of calls: for those that came without one, and for servers that want them short and plain.
 
 The history keeps the ids that the model gave; each is told to such a server in one and the same other form, so calls
 and their results go on belonging together.
@@ -6,10 +6,16 @@ and their results go on belonging together.
 
 import hashlib
 import string
+import uuid
 
 from agentkit.models import Profile
 
 _ALPHABET = string.digits + string.ascii_letters
+
+
+def fresh_id() -> str:
+    """An id that no other call has."""
+    return f"call_{uuid.uuid4().hex[:16]}"
 
 
 def fitted_id(call_id: str, profile: Profile) -> str:

@@ -42,6 +42,7 @@ _ONE_CHOICE = re.compile(
     r"\b(required|auto|none|any|named|forced|specific|specified|function|string|object|values?|thinking|reasoning"
     r"|this (tool_choice|tool|choice))\b"
 )  # what a refusal names that is about one tool_choice, and not about the field
+_WITHOUT_FORMAT: tuple[OutputMode, ...] = ("tool", "prompt")
 _CONVERSATION = ("messages", "input", "tools")
 _MESSAGE_FIELDS = frozenset(
     {"role", "content", "tool_calls", "tool_call_id", "name", "function", "id", "type", "arguments", "text",
@@ -241,8 +242,8 @@ def _without_formats(complaint: Complaint, sent: Sent, mode: OutputMode) -> Less
         return None  # it is about one of the others
     if not complaint.refuses_whole(*sent.objects("response_format")):
         return None
-    left = tuple(each for each in sent.profile.output_modes if each not in ("json_schema", "json_object"))
-    return _with_modes(_dropping(sent.profile, beside), left, mode)
+    left: list[OutputMode] = [each for each in sent.profile.output_modes if each in _WITHOUT_FORMAT]
+    return _with_modes(_dropping(sent.profile, beside), tuple(left), mode)
 
 
 def _format_beside_tools(complaint: Complaint, sent: Sent) -> Lesson | None:

@@ -295,7 +295,8 @@ class Run:
         if self.ledger is not None and not self.unjudged:  # nothing is done yet with one that has only been loaded
             rest = {str(index): message for index, message in enumerate(answers) if index not in self._noted}
             note = self.ledger.note_last if concludes else self.ledger.note
-            note("closed", rest=dict(zip(rest, encoded([*rest.values()]), strict=True)))
+            rest_encoded = dict(zip(rest, encoded([*rest.values()]), strict=True))
+            note("closed", rest=rest_encoded, counters=self.counters())
         self._open(())
 
     def _unanswered(self, index: int, text: str) -> str:

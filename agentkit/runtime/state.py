@@ -74,6 +74,7 @@ class RunState:
                 for index, message in data["rest"].items():
                     self.answers[int(index)] = _tool_message(message)
                 self.history.extend(self.answers[index] for index in sorted(self.answers))
+                self.counters = dict(data["counters"])
                 self._forget_calls()
             case _:
                 raise ConfigurationError(

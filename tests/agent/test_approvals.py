@@ -299,7 +299,7 @@ async def pay(to: str, amount: int) -> str:
     return f"paid {amount} to {to}"
 
 async def main():
-    model = ChatCompletionsModel("demo", base_url=url, api_key=key)
+    model = ChatCompletionsModel("gpt-5-4-mini-official", base_url=url, api_key=key)
     options = {"journal": journal} if journal else {}
     run = "r" if journal else json.load(open(state))
     result = await Agent(model, tools=[pay]).resume(run, decisions=[Approve("pay-ann")], **options)

@@ -330,13 +330,21 @@ ROUTES: dict[str, Route] = {
     "with siblings": (
         _plain("web"),
         "Read",
-        [Reply(calls=(READ,)), Reply(calls=(Call("read_page", {}, id="again"), SEND, Call("read_page", {}, id="more")))],
+        [
+            Reply(calls=(READ,)),
+            Reply(calls=(Call("read_page", {}, id="again"), SEND, Call("read_page", {}, id="more"))),
+        ],
         "send",
     ),
     "turns later": (
         _plain("web"),
         "Read",
-        [Reply(calls=(READ,)), Reply(calls=(Call("nothing", {}),)), Reply(calls=(Call("no", {}),)), Reply(calls=(SEND,))],
+        [
+            Reply(calls=(READ,)),
+            Reply(calls=(Call("nothing", {}),)),
+            Reply(calls=(Call("no", {}),)),
+            Reply(calls=(SEND,)),
+        ],
         "send",
     ),
     "the model says it is approved": (
@@ -365,7 +373,9 @@ async def test_an_injected_document_cannot_trigger_an_effect(route: str, journal
             await agent.resume("r" if journaled else caught.value.state, **journal)
         assert again.value.pending == caught.value.pending
         assert "eve@example.org" not in effects.done
-        result = await agent.resume("r" if journaled else caught.value.state, decisions=[Deny(call_id, "No")], **journal)
+        result = await agent.resume(
+            "r" if journaled else caught.value.state, decisions=[Deny(call_id, "No")], **journal
+        )
     assert "eve@example.org" not in effects.done
     assert result.output == "Not done"
     if route == "with siblings":
@@ -397,5 +407,5 @@ async def test_trust_survives_a_pause_and_the_turns_of_a_session() -> None:
         first = await agent.resume("r1", journal=journal, decisions=[Deny(caught.value.pending[0].call_id, "No")])
         second = await agent.run("More", journal=journal, session="s")
     assert seen.trust == ["web", "web"]
-    assert second.messages[: len(first.messages)] == first.messages
+    assert list(second.messages)[: len(first.messages)] == list(first.messages)
     assert isinstance(second.new_messages[0], UserMessage)

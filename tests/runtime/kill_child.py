@@ -7,7 +7,6 @@ import json
 import os
 import resource
 import signal
-import sqlite3
 import sys
 import time
 from collections.abc import Sequence
@@ -15,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx  # noqa: F401  # so that each process need not
+import httpcore  # noqa: F401  # so that each process need not
 import trio  # noqa: F401
 
+import agentkit.runtime.ledger
+import agentkit.transport.httpx_client  # noqa: F401
 from agentkit import Agent, RunContext, tool
 from agentkit.errors import AgentkitError
 from agentkit.journal import NewRun, Record, RunRow, RunStatus, SqliteJournal
@@ -166,7 +167,8 @@ def told(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    print(json.dumps({"sqlite": sqlite3.sqlite_version}), flush=True)
+    agent({"url": "http://127.0.0.1:1/v1", "key": "none"}, Effects(Path(), None))  # imports what an agent needs
+    print(json.dumps({"ready": True}), flush=True)
     children: dict[int, int] = {}
     for line in sys.stdin:
         order = json.loads(line)

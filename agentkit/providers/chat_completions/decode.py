@@ -5,17 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentkit import _json
-from agentkit.errors import GatewayError, MalformedResponse, Overloaded, ServerError, StreamTruncated
+from agentkit.errors import GatewayError, Overloaded, ServerError, StreamTruncated
 from agentkit.messages import AssistantMessage
 from agentkit.models import ArgumentsDelta, ModelResponse, Profile, ReasoningDelta, TextDelta
+from agentkit.providers.body import Reader, text_of
 from agentkit.providers.chat_completions.draft import Draft
 from agentkit.providers.chat_completions.thinking import Split, ThinkTags
-from agentkit.providers.errors import error_from_object
 from agentkit.providers.usage import decode_usage
-from agentkit.telemetry import redact
+from agentkit.providers.wire import Delta
 from agentkit.transport import ServerSentEvent
-
-Delta = TextDelta | ReasoningDelta | ArgumentsDelta
 
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
 _TEXT_CALL = re.compile(r"\s*<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
@@ -30,7 +28,7 @@ class Decoder:
 
     def __init__(self, profile: Profile, tools: Sequence[str], headers: Mapping[str, str], *, secret: str = "") -> None:
         self._profile = profile
-        self._secret = secret
+        self._reader = Reader(profile, headers, secret, self.partial)
         self._tools = frozenset(tools)
         self._headers = headers
         self._draft = Draft()
@@ -58,22 +56,12 @@ class Decoder:
             MalformedResponse: it is not.
             GatewayError: it is an error object, whatever the HTTP status said.
         """
-        try:
-            value = _json.loads(body)
-        except ValueError as error:
-            raise MalformedResponse(
-                f"{self._profile.gateway} answered something that is not JSON: {_excerpt(body, self._secret)}",
-                headers=dict(self._headers),
-            ) from error
-        if not isinstance(value, dict):
-            raise MalformedResponse(
-                f"{self._profile.gateway} answered JSON that is not an object: {_excerpt(body, self._secret)}"
-            )
+        value = self._reader.object(body)
         if value.get("error") or value.get("errors"):
-            raise self._error(value)
+            raise self._reader.failure(value)
         choice = _first_choice(value.get("choices"))
         if choice is None:
-            raise MalformedResponse(f"{self._profile.gateway} answered without choices: {_excerpt(body, self._secret)}")
+            raise self._reader.malformed("answered without choices", body)
         self._fields, self._whole = value, True
         self._usage = value.get("usage")
         self._take_choice(choice, ("message", "delta"), [])
@@ -95,9 +83,9 @@ class Decoder:
             self._done = True
             return []
         deltas: list[Delta] = []
-        for chunk in self._chunks(data):
+        for chunk in self._reader.events(data):
             if chunk.get("error") or chunk.get("errors") or event.name == "error":
-                raise self._error(chunk)
+                raise self._reader.failure(chunk)
             usage, choices = chunk.pop("usage", None), chunk.pop("choices", None)
             if usage and isinstance(usage, dict):
                 self._usage = usage
@@ -135,39 +123,11 @@ class Decoder:
         message = self._draft.message([])
         return message if message.parts else None
 
-    def _chunks(self, data: bytes) -> list[dict[str, Any]]:
-        try:
-            value = _json.loads(data)
-        except ValueError:
-            return self._chunks_of_lines(data)
-        return [value] if isinstance(value, dict) else []
-
-    def _chunks_of_lines(self, data: bytes) -> list[dict[str, Any]]:
-        """Data lines without a blank line between them, which are events of their own."""
-        lines = [line for line in data.split(b"\n") if line.strip() and line.strip() != b"[DONE]"]
-        try:
-            values = [_json.loads(line) for line in lines] if len(lines) > 1 else []
-        except ValueError:
-            values = []
-        if not values:
-            raise MalformedResponse(
-                f"{self._profile.gateway} sent an event that is not JSON: {_excerpt(data, self._secret)}",
-                partial=self.partial(),
-            ) from None
-        return [value for value in values if isinstance(value, dict)]
-
     def _note_fields(self, fields: dict[str, Any]) -> None:
         self._noted = fields
         for key, value in fields.items():
             if value or key not in self._fields:
                 self._fields[key] = value
-
-    def _error(self, value: Mapping[str, Any]) -> GatewayError:
-        error = error_from_object(value, gateway=self._profile.gateway, headers=self._headers, secret=self._secret)
-        error.partial = self.partial()
-        if error.billed is None and self._profile.failures_billed is not None:
-            error.billed = self._profile.failures_billed
-        return error
 
     def _take_choice(self, choice: Mapping[str, Any], names: tuple[str, str], deltas: list[Delta]) -> None:
         """Take a choice's message from the first of `names` that is there: some servers send both, one empty."""
@@ -262,8 +222,8 @@ class Decoder:
             message=message,
             finish_reason=draft.finish_reason(calls, default="stop"),
             usage=decode_usage(self._usage),
-            model=_text(self._fields.get("model")),
-            id=_text(self._fields.get("id")),
+            model=text_of(self._fields.get("model")),
+            id=text_of(self._fields.get("id")),
             raw=self._fields,
             headers=self._headers,
             warnings=tuple(draft.warnings),
@@ -314,14 +274,5 @@ def _thinking(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+        return "".join(text_of(part.get("text")) for part in value if isinstance(part, dict))
     return ""
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _excerpt(body: bytes, secret: str) -> str:
-    text = redact(" ".join(re.sub(r"<[^>]*>", " ", body[:2000].decode(errors="replace")).split()), secret)
-    return repr(text[:160] + ("…" if len(text) > 160 else ""))

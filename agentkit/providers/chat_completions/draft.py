@@ -3,7 +3,6 @@
 The rules are general, not a list of vendors; each was seen on a real server (see the wire samples in tests/).
 """
 
-import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +10,8 @@ from agentkit import _json
 from agentkit.messages import AssistantMessage, AssistantPart, ReasoningPart, RefusalPart, TextPart, ToolCall
 from agentkit.models import FinishReason
 from agentkit.providers.arguments import Arguments, read_arguments, written
+from agentkit.providers.body import text_of
+from agentkit.providers.call_ids import fresh_id
 from agentkit.providers.chat_completions.brackets import Brackets
 
 _FINISH: Mapping[str, FinishReason] = {
@@ -155,7 +156,7 @@ class Draft:
         function = delta.get("function")
         if not isinstance(function, dict):
             function = delta  # the shape without the wrapper
-        call_id, index, name = _text(delta.get("id")), delta.get("index"), _text(function.get("name"))
+        call_id, index, name = text_of(delta.get("id")), delta.get("index"), text_of(function.get("name"))
         arguments, extra = function.get("arguments"), delta.get("extra_content")
         if not (call_id or name or arguments or extra):
             return None
@@ -183,7 +184,7 @@ class Draft:
         taken: set[str] = set()
         for draft in self.calls:
             for name, arguments, wanted in self._readings(draft, known):
-                call_id = wanted if wanted and wanted not in taken else f"call_{uuid.uuid4().hex[:16]}"
+                call_id = wanted if wanted and wanted not in taken else fresh_id()
                 taken.add(call_id)
                 extra = self._sayable(draft.extra)
                 calls.append(ToolCall(call_id, name, arguments.value, arguments.text, arguments.problem, extra))
@@ -260,10 +261,6 @@ def _expanded(name: str, arguments: Arguments, id: str, known: frozenset[str]) -
         yield name, arguments, id
         return
     for number, use in enumerate(uses):
-        used = _text(use.get("recipient_name")).removeprefix("functions.") if isinstance(use, dict) else ""
+        used = text_of(use.get("recipient_name")).removeprefix("functions.") if isinstance(use, dict) else ""
         if used:
             yield used, read_arguments(use.get("parameters"))[0], f"{id}_{number}" if id else ""
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentkit import _json
-from agentkit.errors import GatewayError, MalformedResponse, StreamTruncated
+from agentkit.errors import StreamTruncated
 from agentkit.messages import AssistantMessage
 from agentkit.models import ArgumentsDelta, ModelResponse, Profile, ReasoningDelta, TextDelta
-from agentkit.providers.errors import error_from_object
+from agentkit.providers.body import Reader, text_of
 from agentkit.providers.messages.draft import Block, Draft
 from agentkit.providers.usage import decode_usage
 from agentkit.providers.wire import Delta
-from agentkit.telemetry import redact
 from agentkit.transport import ServerSentEvent
 
 _SAID: Mapping[str, str] = {
@@ -31,8 +29,8 @@ class Decoder:
         self, profile: Profile, headers: Mapping[str, str], *, secret: str = "", warnings: Sequence[str] = ()
     ) -> None:
         self._profile = profile
-        self._secret = secret
         self._headers = headers
+        self._reader = Reader(profile, headers, secret, self.partial)
         self._draft = Draft()
         self._draft.warnings.extend(warnings)
         self._usage: dict[str, Any] = {}
@@ -57,16 +55,11 @@ class Decoder:
             MalformedResponse: it is not.
             GatewayError: it is an error object, whatever the HTTP status said.
         """
-        try:
-            value = _json.loads(body)
-        except ValueError as error:
-            raise self._malformed("answered something that is not JSON", body) from error
-        if not isinstance(value, dict):
-            raise self._malformed("answered JSON that is not an object", body)
+        value = self._reader.object(body)
         if _is_error(value):
-            raise self._error(value)
+            raise self._reader.failure(value)
         if not isinstance(value.get("content"), (list, str)) and not value.get("stop_reason"):
-            raise self._malformed("answered without content", body)
+            raise self._reader.malformed("answered without content", body)
         self._take_message(value)
         self._fields = value
         return self._complete("the answer")
@@ -84,15 +77,12 @@ class Decoder:
         if data == b"[DONE]":
             self._done = True
             return []
-        try:
-            value = _json.loads(data)
-        except ValueError:
-            raise self._malformed("sent an event that is not JSON", data) from None
-        if not isinstance(value, dict):
-            return []
-        if event.name == "error" or _is_error(value):
-            raise self._error(value)
-        return self._take(_text(value.get("type")) or event.name, value)
+        deltas: list[Delta] = []
+        for value in self._reader.events(data):
+            if event.name == "error" or _is_error(value):
+                raise self._reader.failure(value)
+            deltas.extend(self._take(text_of(value.get("type")) or event.name, value))
+        return deltas
 
     def flush(self) -> list[Delta]:
         """Nothing: no delta is ever held back."""
@@ -143,17 +133,17 @@ class Decoder:
         return []
 
     def _take_delta(self, delta: Mapping[str, Any], index: Any) -> list[Delta]:
-        kind = _text(delta.get("type"))
+        kind = text_of(delta.get("type"))
         block = self._draft.block_for(index, kind)
         block.add(delta)
         if block.kind == "text":
-            piece = _text(delta.get("text"))
+            piece = text_of(delta.get("text"))
             return [TextDelta(piece)] if piece else []
         if block.kind == "thinking":
-            piece = _text(delta.get("thinking"))
+            piece = text_of(delta.get("thinking"))
             return [ReasoningDelta(piece)] if piece else []
         if block.kind == "tool_use":
-            piece = _text(delta.get("partial_json"))
+            piece = text_of(delta.get("partial_json"))
             return [ArgumentsDelta(block.call, block.text("name"), piece)] if piece else []
         return []
 
@@ -188,25 +178,11 @@ class Decoder:
             message=message,
             finish_reason=draft.finish_reason(message),
             usage=decode_usage(self._usage),
-            model=_text(self._fields.get("model")),
-            id=_text(self._fields.get("id")),
+            model=text_of(self._fields.get("model")),
+            id=text_of(self._fields.get("id")),
             raw=self._fields,
             headers=self._headers,
             warnings=tuple(draft.warnings),
-        )
-
-    def _error(self, value: Mapping[str, Any]) -> GatewayError:
-        error = error_from_object(value, gateway=self._profile.gateway, headers=self._headers, secret=self._secret)
-        error.partial = self.partial()
-        if error.billed is None and self._profile.failures_billed is not None:
-            error.billed = self._profile.failures_billed
-        return error
-
-    def _malformed(self, what: str, body: bytes) -> MalformedResponse:
-        return MalformedResponse(
-            f"{self._profile.gateway} {what}: {_excerpt(body, self._secret)}",
-            partial=self.partial(),
-            headers=dict(self._headers),
         )
 
 
@@ -223,12 +199,3 @@ def _shown(block: Block) -> list[Delta]:
     if block.kind == "tool_use":
         return [ArgumentsDelta(block.call, block.text("name"), "")]
     return []
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _excerpt(body: bytes, secret: str) -> str:
-    text = redact(" ".join(body[:2000].decode(errors="replace").split()), secret)
-    return repr(text[:160] + ("…" if len(text) > 160 else ""))

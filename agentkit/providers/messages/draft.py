@@ -1,12 +1,13 @@
 """An answer while it is being put together, from a plain body or from a stream: both end in the same place."""
 
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agentkit.messages import AssistantMessage, AssistantPart, ReasoningPart, RefusalPart, TextPart, ToolCall
 from agentkit.models import FinishReason
 from agentkit.providers.arguments import Arguments, read_arguments
+from agentkit.providers.body import text_of
+from agentkit.providers.call_ids import fresh_id
 from agentkit.providers.messages.blocks import BLOCKS
 
 _FINISH: Mapping[str, FinishReason] = {
@@ -27,7 +28,7 @@ class Block:
 
     def __init__(self, fields: Mapping[str, Any], call: int) -> None:
         self.fields = dict(fields)
-        self.kind = _text(fields.get("type"))
+        self.kind = text_of(fields.get("type"))
         self.pieces: dict[str, list[str]] = {}
         self.input: list[str] = []
         self.call = call
@@ -36,7 +37,7 @@ class Block:
         """Take a delta; in a block that is no part, which goes back as it came, texts of any name go on."""
         for name, value in delta.items():
             if name == "partial_json":
-                self.input.append(_text(value))
+                self.input.append(text_of(value))
             elif name == "citation":
                 found = self.fields.get("citations")
                 self.fields["citations"] = [*(found if isinstance(found, list) else ()), value]
@@ -56,7 +57,7 @@ class Block:
 
     def text(self, name: str) -> str:
         """What came of the text `name`."""
-        return _text(self.fields.get(name)) + "".join(self.pieces.get(name, ()))
+        return text_of(self.fields.get(name)) + "".join(self.pieces.get(name, ()))
 
     def arguments(self) -> list[Arguments]:
         """The objects that came as input; their texts are the same whether they came whole or in pieces."""
@@ -121,7 +122,7 @@ class Draft:
         if isinstance(reason, str) and reason:
             self.finish = reason
         if isinstance(details, dict):
-            self.explanation = _text(details.get("explanation")) or self.explanation
+            self.explanation = text_of(details.get("explanation")) or self.explanation
 
     # What comes out
 
@@ -186,7 +187,7 @@ class Draft:
             self.warnings.append(f"{len(readings)} calls of {name} came glued together and were taken apart")
         wanted, rest = block.text("id"), block.rest("id", "name", "input")
         for arguments in readings:
-            call_id = wanted if wanted and wanted not in ids else f"call_{uuid.uuid4().hex[:16]}"
+            call_id = wanted if wanted and wanted not in ids else fresh_id()
             ids.add(call_id)
             yield ToolCall(call_id, name, arguments.value, arguments.text, arguments.problem), rest
 
@@ -223,7 +224,3 @@ def _read_thinking(block: Block) -> Iterator[tuple[ReasoningPart | None, dict[st
         yield ReasoningPart(text, "thinking"), rest
     elif rest:
         yield None, {**block.whole(), "thinking": ""}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

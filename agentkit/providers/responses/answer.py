@@ -1,6 +1,5 @@
 """Output items, read into the parts of a message. Pure; plain and streamed answers both end here."""
 
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,8 @@ from agentkit import _json
 from agentkit.messages import AssistantMessage, AssistantPart, ReasoningPart, RefusalPart, TextPart, ToolCall
 from agentkit.models import FinishReason, ToolDefinition
 from agentkit.providers.arguments import Arguments, read_arguments
+from agentkit.providers.body import text_of
+from agentkit.providers.call_ids import fresh_id
 from agentkit.providers.responses.computer import computer_arguments
 from agentkit.providers.responses.replay import FIELD
 
@@ -100,7 +101,7 @@ class Answer:
             self._keep({"summary": [], **_given(item, without=("status",))})
 
     def _add_call(self, item: dict[str, Any]) -> None:
-        name = _text(item.get("name"))
+        name = text_of(item.get("name"))
         if name not in self._known:
             name = name.removeprefix("functions.")
         if not name:
@@ -146,7 +147,7 @@ class Answer:
             if isinstance(wanted, str) and wanted and wanted not in self._taken:
                 break
         else:
-            wanted = f"call_{uuid.uuid4().hex[:16]}"
+            wanted = fresh_id()
         self._taken.add(wanted)
         return wanted
 
@@ -181,7 +182,3 @@ def _call(call_id: str, name: str, arguments: Arguments) -> ToolCall:
 def _given(item: Mapping[str, Any], *, without: tuple[str, ...]) -> dict[str, Any]:
     """The fields that say something: a server that sends nulls does not always take them back."""
     return {key: value for key, value in item.items() if value is not None and key not in without}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -4,19 +4,17 @@ The last event of a stream holds the whole answer, and is read as a plain body i
 then the answer is what was streamed.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentkit import _json
-from agentkit.errors import GatewayError, MalformedResponse, StreamTruncated
+from agentkit.errors import GatewayError, StreamTruncated
 from agentkit.messages import AssistantMessage, ToolCall
 from agentkit.models import ModelResponse, Profile, ToolDefinition
-from agentkit.providers.errors import error_from_object
+from agentkit.providers.body import Reader, text_of
 from agentkit.providers.responses.answer import Answer
-from agentkit.providers.responses.draft import Delta, Draft
+from agentkit.providers.responses.draft import Draft
 from agentkit.providers.usage import decode_usage
-from agentkit.telemetry import redact
+from agentkit.providers.wire import Delta
 from agentkit.transport import ServerSentEvent
 
 _FAILED = ("failed", "cancelled")
@@ -48,7 +46,7 @@ class Decoder:
         self._profile = profile
         self._tools = tools
         self._headers = headers
-        self._secret = secret
+        self._reader = Reader(profile, headers, secret, self.partial)
         self._draft = Draft()
         self._logprobs: list[Any] = []
         self._begun: Mapping[str, Any] = {}
@@ -72,19 +70,14 @@ class Decoder:
             MalformedResponse: it is not.
             GatewayError: it is an error object or a failed response, whatever the HTTP status said.
         """
-        try:
-            value = _json.loads(body)
-        except ValueError as error:
-            raise self._malformed("answered something that is not JSON", body) from error
-        if not isinstance(value, dict):
-            raise self._malformed("answered JSON that is not an object", body)
-        status = _text(value.get("status"))
+        value = self._reader.object(body)
+        status = text_of(value.get("status"))
         if value.get("error") or value.get("errors") or value.get("type") == "error" or status in _FAILED:
             raise self._failure(value)
         if not isinstance(value.get("output"), list):
-            raise self._malformed("answered without output", body)
+            raise self._reader.malformed("answered without output", body)
         if status in ("queued", "in_progress"):
-            raise self._malformed(f"answered while the answer was {status}", body)
+            raise self._reader.malformed(f"answered while the answer was {status}", body)
         warnings = () if status else ("the answer came without a status and was taken as complete",)
         return self._complete(value, value["output"], value, status or "completed", warnings)
 
@@ -99,9 +92,9 @@ class Decoder:
         if self._final is not None or not data or data == b"[DONE]":
             return []
         deltas: list[Delta] = []
-        for value in self._values(data):
+        for value in self._reader.events(data):
             if self._final is None:
-                deltas.extend(self._take(value, _text(value.get("type")) or event.name))
+                deltas.extend(self._take(value, text_of(value.get("type")) or event.name))
         return deltas
 
     def flush(self) -> list[Delta]:
@@ -129,20 +122,6 @@ class Decoder:
         answer = self._read(self._draft.items(), cut=True)
         said = [part for part in answer.parts if not isinstance(part, ToolCall)]
         return AssistantMessage(said) if said else None
-
-    def _values(self, data: bytes) -> list[dict[str, Any]]:
-        """The objects in an event's data: one, or several when a server leaves out the blank lines between events."""
-        try:
-            values = [_json.loads(data)]
-        except ValueError:
-            lines = [line for line in data.split(b"\n") if line.strip() and line.strip() != b"[DONE]"]
-            try:
-                values = [_json.loads(line) for line in lines] if len(lines) > 1 else []
-            except ValueError:
-                values = []
-            if not values:
-                raise self._malformed("sent an event that is not JSON", data) from None
-        return [value for value in values if isinstance(value, dict)]
 
     def _take(self, value: dict[str, Any], kind: str) -> list[Delta]:
         if kind == "error" or (value.get("error") and not kind.startswith("response.")):
@@ -191,7 +170,7 @@ class Decoder:
         return draft.snapshot(place, text) if isinstance(text, str) and text else []
 
     def _take_end(self, response: dict[str, Any], last: str) -> list[Delta]:
-        status = _text(response.get("status"))
+        status = text_of(response.get("status"))
         self._status = status if status in ("completed", "incomplete", *_FAILED) else last
         if self._status in _FAILED or response.get("error"):
             raise self._failure({"status": self._status, **response})
@@ -206,20 +185,9 @@ class Decoder:
         told: Any = {key: each for key, each in value.items() if key != "type"}
         if inner:
             told = {"error": inner, "status": status} if isinstance(status, int) else {"error": inner}
-        elif _text(status) in _FAILED:
+        elif text_of(status) in _FAILED:
             told = {"code": "server_error", "message": f"the response is {status}"}
-        error = error_from_object(told, gateway=self._profile.gateway, headers=self._headers, secret=self._secret)
-        error.partial = self.partial()
-        if error.billed is None and self._profile.failures_billed is not None:
-            error.billed = self._profile.failures_billed
-        return error
-
-    def _malformed(self, what: str, body: bytes) -> MalformedResponse:
-        text = redact(" ".join(re.sub(r"<[^>]*>", " ", body[:2000].decode(errors="replace")).split()), self._secret)
-        excerpt = repr(text[:160] + ("…" if len(text) > 160 else ""))
-        return MalformedResponse(
-            f"{self._profile.gateway} {what}: {excerpt}", headers=dict(self._headers), partial=self.partial()
-        )
+        return self._reader.failure(told)
 
     def _read(self, items: Sequence[Any], *, cut: bool) -> Answer:
         answer = Answer(self._tools, cut=cut)
@@ -236,14 +204,14 @@ class Decoder:
         warnings: tuple[str, ...],
     ) -> ModelResponse:
         details = response.get("incomplete_details")
-        reason = _text(details.get("reason")) if isinstance(details, dict) else ""
+        reason = text_of(details.get("reason")) if isinstance(details, dict) else ""
         answer = self._read(items, cut=status == "incomplete")
         return ModelResponse(
             message=answer.message(),
             finish_reason=answer.finish_reason(status, reason),
             usage=decode_usage(response.get("usage")),
-            model=_text(raw.get("model")),
-            id=_text(raw.get("id")),
+            model=text_of(raw.get("model")),
+            id=text_of(raw.get("id")),
             raw=raw,
             headers=self._headers,
             warnings=(*warnings, *answer.warnings),
@@ -253,7 +221,3 @@ class Decoder:
 
 def _index(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from agentkit.models import ArgumentsDelta, ReasoningDelta, TextDelta
+from agentkit.providers.body import text_of
+from agentkit.providers.wire import Delta
 
-Delta: TypeAlias = TextDelta | ReasoningDelta | ArgumentsDelta
 Place: TypeAlias = tuple[str, int]
 """The field or the kind of part that a text is in, and its index there."""
 
@@ -95,7 +96,7 @@ class Draft:
 
     def item_for(self, kind: str, event: Mapping[str, Any]) -> ItemDraft:
         """The item that a piece of an item of this kind belongs to."""
-        item_id, index = _text(event.get("item_id")), _place(event.get("output_index"))
+        item_id, index = text_of(event.get("item_id")), _place(event.get("output_index"))
         found = self._by_id.get(item_id)
         if found is None or found.kind != kind:
             found = self._last(kind, index)
@@ -123,12 +124,12 @@ class Draft:
 
     def _told(self, event: Mapping[str, Any], item: Mapping[str, Any]) -> ItemDraft:
         known = self._known(event, item)
-        return known or self._begin(item["type"], _text(item.get("id")), _place(event.get("output_index")))
+        return known or self._begin(item["type"], text_of(item.get("id")), _place(event.get("output_index")))
 
     def _known(self, event: Mapping[str, Any], item: Mapping[str, Any]) -> ItemDraft | None:
         """The draft of an item that is told again."""
         kind, call_id, index = item["type"], item.get("call_id"), _place(event.get("output_index"))
-        found = self._by_id.get(_text(item.get("id"))) or self._by_id.get(_text(event.get("item_id")))
+        found = self._by_id.get(text_of(item.get("id"))) or self._by_id.get(text_of(event.get("item_id")))
         if found is not None and found.kind == kind:
             return found
         of_kind = [draft for draft in reversed(self._items) if draft.kind == kind]
@@ -179,11 +180,7 @@ def texts_of(item: Mapping[str, Any]) -> list[tuple[Place, str]]:
 def _kind_and_text(part: Any) -> tuple[str, str]:
     if not isinstance(part, dict):
         return "", ""
-    return _text(part.get("type")), _text(part.get("text")) or _text(part.get("refusal"))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return text_of(part.get("type")), text_of(part.get("text")) or text_of(part.get("refusal"))
 
 
 def _place(value: Any) -> int | None:
