@@ -21,12 +21,13 @@ from agentkit.agent.durable import (
     go_on,
     ledger_for,
     opened,
+    stop,
 )
 from agentkit.agent.prompt import as_messages
 from agentkit.agent.sound import sound
 from agentkit.agent.sync import run_sync
 from agentkit.context import RunContext
-from agentkit.errors import ConfigurationError, UsageError
+from agentkit.errors import ConfigurationError, RunConflict, StorageError, UsageError
 from agentkit.messages import Message, UserPart
 from agentkit.models import Model, ModelSettings, OutputMode, ToolChoice
 from agentkit.output import declare
@@ -498,6 +499,9 @@ class Agent(Generic[Deps, Output]):
         begin_nested(run, parent, context.call_id)
         try:
             output = (await run_to_end(run)).output
+        except (StorageError, RunConflict) as error:
+            stop(parent, error)
+            raise
         finally:
             parent.lower_trust(run.trust)
         # The answer says itself that it is from the open world, so that a later turn or run that reads it knows.
@@ -531,7 +535,9 @@ class Agent(Generic[Deps, Output]):
         if journal is not None:
             run.enter = entry.begin
         if journal is not None and session is not None:
-            resume = functools.partial(self._resume_by_id, journal=journal, deps=deps)
+            own = ("journal", "model", "settings", "tools", "limits")
+            of_this_turn: Any = {name: value for name, value in options.items() if name in own}
+            resume = functools.partial(self._resume_any, deps=deps, options=of_this_turn)
             run.enter = begin_session(journal, options.get("on_unfinished"), resume)
         return run
 
@@ -560,9 +566,6 @@ class Agent(Generic[Deps, Output]):
             return None if parent.ledger is None else parent.ledger.journal
         given = options.get("journal")
         return None if given is None else opened(given, registry.journals)
-
-    async def _resume_by_id(self, run_id: str, *, journal: "Journal", deps: Any) -> RunResult[Any]:
-        return await self._resume_any(run_id, deps, {"journal": journal})
 
     async def _resume_any(self, run: str | Mapping[str, Any], deps: Any, options: ResumeOptions) -> RunResult[Any]:
         return await run_to_end(self._resumed(run, deps, options))

@@ -8,7 +8,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from agentkit.errors import ConfigurationError, RunUnfinished
+from agentkit.errors import ConfigurationError, RunConflict, RunUnfinished, StorageError
 from agentkit.messages import History, Message
 from agentkit.runtime import Decision, Run, RunSpec, entry
 from agentkit.runtime.identity import identity
@@ -98,6 +98,12 @@ def begin_nested(run: Run, parent: Run, call_id: str) -> None:
         run.enter = functools.partial(entry.go_on_nested, decisions=decisions, changed=parent.changed)
     elif state is not None:
         entry.stand(run, RunState.from_json(state), decisions)
+
+
+def stop(run: Run, error: StorageError | RunConflict) -> None:
+    """Let a run end here whose nested run cannot be kept: both go on together."""
+    if run.ledger is not None:
+        run.ledger.stopped = error
 
 
 def go_on(run: Run, decisions: Iterable[Decision], *, changed: bool) -> None:

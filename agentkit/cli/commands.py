@@ -20,6 +20,7 @@ from agentkit.cli.screen import Screen, screen_for
 from agentkit.cli.target import Target
 from agentkit.emulator import Fault
 from agentkit.errors import AgentkitError, AuthenticationError, ConfigurationError
+from agentkit.journal import RunStatus
 from agentkit.providers import LearnedProfiles
 from agentkit.providers.gateways import Surface
 
@@ -192,9 +193,9 @@ def runs() -> None:
 @runs.command("list")
 @_journal
 @click.option("--session", help="Only the runs of this session.")
-@click.option("--status", type=click.Choice(["running", "paused", "finished", "failed"]), help="Only these.")
+@click.option("--status", type=click.Choice(get_args(RunStatus)), help="Only these.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
-def list_(*, journal: Path, session: str | None, status: str | None, limit: int) -> None:
+def list_(*, journal: Path, session: str | None, status: RunStatus | None, limit: int) -> None:
     """The newest runs."""
     list_runs(journal, screen_for(sys.stdout, plain=False), session=session, status=status, limit=limit)
 
@@ -222,12 +223,9 @@ def replay(*, run_id: str, journal: Path) -> None:
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; else to stdout.")
 def export(*, run_ids: Sequence[str], journal: Path, kind: str, output: Path | None) -> None:
     """Write finished runs (all, or those named) as fine-tuning data: one line of Chat Completions messages for each."""
-    if output is None:
-        export_runs(journal, run_ids, sys.stdout)
-        return
-    with output.open("w", encoding="utf-8") as out:
-        written = export_runs(journal, run_ids, out)
-    print(f"{written} runs written to {output}", file=sys.stderr)
+    written = export_runs(journal, run_ids, sys.stdout, output)
+    if output is not None:
+        print(f"{written} runs written to {output}", file=sys.stderr)
 
 
 @runs.command()

@@ -4,20 +4,20 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar, assert_never
 
 import anyio
 
 from agentkit import Agent
 from agentkit.cli.screen import Screen
-from agentkit.errors import ConfigurationError, RunPaused
-from agentkit.journal import Record, RunRow, SqliteJournal
+from agentkit.errors import ConfigurationError, RunPaused, UsageError
+from agentkit.journal import Record, RunRow, RunStatus, SqliteJournal
 from agentkit.messages import AssistantMessage, History, Message, SystemMessage, ToolMessage, UserMessage
 from agentkit.models import Profile
 from agentkit.providers.chat_completions.encode import encode_message
-from agentkit.runtime import Answer, Approve, Decision, Deny
+from agentkit.runtime import Answer, Approve, Decision, Deny, PendingCall
 from agentkit.runtime.entry import session_history
 from agentkit.runtime.state import RunState, folded
 
@@ -25,11 +25,12 @@ T = TypeVar("T")
 
 _COLUMNS = ("run", "status", "agent", "model", "steps", "updated", "session")
 _SHOWN = 400  # characters of a text in `show`
+_ALL = 1_000_000  # runs
 
 
-def list_runs(path: Path, screen: Screen, *, session: str | None, status: Any, limit: int) -> None:
+def list_runs(path: Path, screen: Screen, *, session: str | None, status: RunStatus | None, limit: int) -> None:
     """A table of the newest runs."""
-    rows = _read(path, lambda journal: journal.runs(session=session, status=status, limit=limit))
+    rows = _asked(path, lambda journal: journal.runs(session=session, status=status, limit=limit))
     if not rows:
         screen.text("There are no such runs.")
         return
@@ -51,17 +52,15 @@ def show_run(path: Path, run_id: str, screen: Screen) -> None:
             begun = "was under way" if number in state.started else "has not begun"
             screen.text(f"      open: {call.name} ({call.id}) {begun}")
     for pending in state.pending:
-        screen.text(f"      waits for {pending.because}: {pending.tool} {json.dumps(dict(pending.arguments))}")
-        screen.text(
-            f"        --approve {pending.call_id} | --deny {pending.call_id}=WHY | --answer {pending.call_id}=JSON"
-        )
+        for line in _waiting(pending):
+            screen.text(f"      {line}")
     usage = state.counters.get("budget", {}).get("usage", {})
     screen.text(f"{usage.get('requests', 0)} requests, {usage.get('total_tokens', 0):,} tokens")
 
 
 def replay_run(path: Path, run_id: str, screen: Screen) -> None:
     """The steps of a run as they were recorded, in order, without a model and without running a tool."""
-    row, records = _read(path, lambda journal: journal.load(run_id))
+    row, records = _asked(path, lambda journal: journal.load(run_id))
     screen.title(f"{row.run_id}, {len(records)} records")
     state = RunState()
     for record in records:
@@ -72,22 +71,46 @@ def replay_run(path: Path, run_id: str, screen: Screen) -> None:
             screen.text(line)
 
 
-def export_runs(path: Path, run_ids: Sequence[str], out: Any) -> int:
-    """Write runs as lines of fine-tuning data (`{"messages": [...]}`, Chat Completions); how many."""
-    wanted = list(run_ids) or [row.run_id for row in _read(path, lambda j: j.runs(status="finished", limit=1_000_000))]
-    for run_id in wanted:
-        _, history, _ = _loaded(path, run_id)
-        profile = Profile(replay_reasoning=False)
+def export_runs(path: Path, run_ids: Sequence[str], out: TextIO, to: Path | None = None) -> int:
+    """Write finished runs as lines of fine-tuning data (`{"messages": [...]}`, Chat Completions); how many.
+
+    All runs without `run_ids`, newest first. They go to the file `to`, where there is one, and to `out` else.
+
+    Raises:
+        UsageError: a named run is not there, or has not finished; or `to` cannot be written. Nothing is written then.
+    """
+    if run_ids:
+        rows = [_loaded(path, run_id)[0] for run_id in run_ids]
+    else:
+        rows = _asked(path, lambda journal: journal.runs(status="finished", limit=_ALL))
+    unfinished = next((row for row in rows if row.status != "finished"), None)
+    if unfinished is not None:
+        raise UsageError(f"run {unfinished.run_id!r} is {unfinished.status}: only finished runs are exported")
+    if to is None:
+        _write_lines(path, rows, out)
+        return len(rows)
+    try:
+        file = to.open("w", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{str(to)!r} cannot be written: {error.strerror or error}") from error
+    with file:
+        _write_lines(path, rows, file)
+    return len(rows)
+
+
+def _write_lines(path: Path, rows: Sequence[RunRow], out: TextIO) -> None:
+    profile = Profile(replay_reasoning=False)
+    for row in rows:
+        _, history, _ = _loaded(path, row.run_id)
         messages = [encode_message(message, index, profile) for index, message in enumerate(history)]
         print(json.dumps({"messages": messages}, ensure_ascii=False), file=out)
-    return len(wanted)
 
 
 def fork_run(path: Path, run_id: str, new_id: str, *, steps: int | None) -> None:
     """A new unfinished run with the first records of another."""
-    _, records = _read(path, lambda journal: journal.load(run_id))
+    _, records = _asked(path, lambda journal: journal.load(run_id))
     chosen = len(records) if steps is None else _records_of(records, steps)
-    _read(path, lambda journal: journal.fork(run_id, new_id, chosen))
+    _asked(path, lambda journal: journal.fork(run_id, new_id, chosen))
 
 
 def resume_run(path: Path, run_id: str, agent: str, decisions: Sequence[Decision], screen: Screen) -> None:
@@ -95,13 +118,15 @@ def resume_run(path: Path, run_id: str, agent: str, decisions: Sequence[Decision
 
     Raises:
         RunPaused: calls wait for a decision; each is shown before.
-        ConfigurationError: `agent` names no agent.
+        ConfigurationError: `agent` names no agent, or there is no such file.
     """
+    _check_there(path)
     try:
         result = agent_named(agent).resume_sync(run_id, journal=path, decisions=decisions)
     except RunPaused as paused:
         for call in paused.pending:
-            screen.text(f"waits for {call.because}: {call.tool} {json.dumps(dict(call.arguments))} ({call.call_id})")
+            for line in _waiting(call):
+                screen.text(line)
         raise
     screen.text(str(result.output))
 
@@ -130,6 +155,8 @@ def agent_named(name: str) -> Agent[Any, Any]:
         ConfigurationError: there is none.
     """
     module, _, attribute = name.partition(":")
+    if not module or module.startswith("."):
+        raise ConfigurationError(f"--agent {name}: there is no module before the colon: write module:name of an Agent")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -141,18 +168,23 @@ def agent_named(name: str) -> Agent[Any, Any]:
     return found
 
 
-def _read(path: Path, ask: Callable[[SqliteJournal], Any]) -> Any:
+def _check_there(path: Path) -> None:
+    """Nothing, for a file that is there: opening one that is not would make it."""
     if not path.exists():
-        raise ConfigurationError(f"there is no journal {str(path)!r}")
+        raise ConfigurationError(f"there is no journal {str(path)!r}: name one with --journal FILE")
 
-    async def read() -> Any:
+
+def _asked(path: Path, ask: Callable[[SqliteJournal], Awaitable[T]]) -> T:
+    _check_there(path)
+
+    async def asked() -> T:
         journal = SqliteJournal(path)
         try:
             return await ask(journal)
         finally:
             await journal.aclose()
 
-    return anyio.run(read)
+    return anyio.run(asked)
 
 
 def _loaded(path: Path, run_id: str) -> tuple[RunRow, History, RunState]:
@@ -160,13 +192,12 @@ def _loaded(path: Path, run_id: str) -> tuple[RunRow, History, RunState]:
         row, records = await journal.load(run_id)
         state = folded((record.kind, json.loads(record.data)) for record in records)
         history = History(state.history)
-        if row.session is not None:
+        if row.session is not None and not state.whole:
             before = await session_history(journal, row.session, until=run_id)
             history, state.earlier = before.extended(state.history), len(before)
         return row, history, state
 
-    loaded: tuple[RunRow, History, RunState] = _read(path, load)
-    return loaded
+    return _asked(path, load)
 
 
 def _records_of(records: Sequence[Record], steps: int) -> int:
@@ -200,24 +231,37 @@ def _lines(message: Message) -> Iterable[str]:
                 yield f"call       {call.name}({_short(call.arguments_text)}) {call.id}"
         case ToolMessage():
             yield f"{'error ' if message.is_error else 'result'}     {message.name}: {_short(message.text)}"
+        case _:
+            assert_never(message)
 
 
-def _step(kind: str, data: Any, state: RunState, before: int) -> Iterable[str]:
+def _step(kind: str, data: Mapping[str, Any], state: RunState, before: int) -> Iterable[str]:
+    """A record in words; `state` has taken it, and had `before` messages until then."""
     match kind:
+        case "messages" if data.get("whole"):
+            yield f"the history is made shorter: it has {len(state.history)} messages now"
         case "messages":
             if data["drop"]:
-                yield f"the last {data['drop']} messages are taken back"
-            for message in state.history[before - data["drop"] :]:
+                yield f"taken back: the last answer ({data['drop']} of {before} messages)"
+            for message in state.history[max(0, before - data["drop"]) :]:
                 yield from _lines(message)
         case "started":
             yield f"started    {state.open_calls[data['call']].name}"
         case "answer":
-            message = state.answers[data["call"]]
-            yield from _lines(message)
+            yield from _lines(state.answers[data["call"]])
         case "held":
             yield from (f"waits      {call.tool} ({call.because})" for call in state.held[data["call"]])
-        case _:
-            yield from (line for message in state.history[before:] if message.text == "" for line in _lines(message))
+        case _:  # closed: answers that no call of a tool has given
+            for index in sorted(map(int, data["rest"])):
+                yield from _lines(state.history[before + index])
+
+
+def _waiting(call: PendingCall) -> Iterable[str]:
+    """A pending call with all its arguments, and how to decide about it."""
+    path = "".join(f"{name} > " for name in call.path)
+    yield f"waits for {call.because}: {path}{call.tool} {json.dumps(dict(call.arguments), ensure_ascii=False)}"
+    approve = "" if call.because == "deferred" else f"--approve {call.call_id} | "
+    yield f"  {approve}--deny {call.call_id}=WHY | --answer {call.call_id}=JSON"
 
 
 def _short(text: str) -> str:

@@ -221,11 +221,16 @@ def _day(value: Any) -> datetime.date:
 
 
 def _price(value: Any) -> Price:
-    said: dict[str, Any] = {name: _PRICE.get(name, _amount)(each) for name, each in value.items()}
+    said: dict[str, Any] = {name: _PRICE[name](each) for name, each in value.items()}
     return Price(**said)
 
 
-_PRICE: Mapping[str, Callable[[Any], Any]] = {"cached": _or_none(_amount), "as_of": _or_none(_day)}
+_PRICE: Mapping[str, Callable[[Any], Any]] = {
+    "input": _amount,
+    "output": _amount,
+    "cached": _or_none(_amount),
+    "as_of": _or_none(_day),
+}
 _FLAG: _Reader = ("true or false", _flag)
 _FLAG_OR_NONE: _Reader = ("true, false or null", _or_none(_flag))
 _COUNT_OR_NONE: _Reader = ("a whole number of at least 1, or null", _or_none(_count))

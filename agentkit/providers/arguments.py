@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentkit import _json
+from agentkit.messages import ToolCall
 
 _DECODER = json.JSONDecoder()
 _HUGE = re.compile(r"[eE]\+?\d{3}|\d{300}")  # a number that may be read as infinity, which JSON cannot say
@@ -51,6 +52,18 @@ def written(value: Any) -> str:
         return _json.dumps(value).decode()
     except ValueError:
         return str(value)
+
+
+def sendable(call: ToolCall) -> dict[str, Any]:
+    """The arguments of a call as they go back: servers read the history's too, and fail on what is no object."""
+    return {"invalid_json": call.arguments_text} if call.arguments is None else call.arguments
+
+
+def sendable_text(call: ToolCall) -> str:
+    """The same as a text, the model's own where it can be read."""
+    if call.arguments is not None and call.arguments_text:
+        return call.arguments_text
+    return _json.dumps(sendable(call)).decode()
 
 
 def is_complete(text: str) -> bool:

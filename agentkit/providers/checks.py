@@ -1,11 +1,12 @@
 """What is refused before a request: values outside what the gateway documents, by name. Pure."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from agentkit.errors import ConfigurationError
+from agentkit.messages import ImagePart, Part
 from agentkit.models import ModelRequest, ModelSettings, Profile, ToolDefinition
 
 _INTEGERS = ("max_tokens", "seed", "n", "top_logprobs")
@@ -33,6 +34,31 @@ def check_request(request: ModelRequest, profile: Profile, model: str) -> None:
             raise ConfigurationError(
                 f"tool_choice={choice!r} asks for a tool that is not there; the tools are: {', '.join(names) or 'none'}"
             )
+
+
+def check_said(content: object, index: int, profile: Profile) -> None:
+    """Nothing, or the error of a message without content.
+
+    Raises:
+        ConfigurationError: naming the message at `index`.
+    """
+    if not content:
+        raise ConfigurationError(
+            f"messages[{index}] has no content, and {profile.gateway} refuses empty messages: add text"
+        )
+
+
+def check_vision(parts: Iterable[Part], index: int, profile: Profile) -> None:
+    """Nothing, or the error of an image for a model that takes none.
+
+    Raises:
+        ConfigurationError: naming the message at `index`.
+    """
+    if profile.vision is False and any(isinstance(part, ImagePart) for part in parts):
+        raise ConfigurationError(
+            f"messages[{index}] has an image, and {profile.gateway} documents no vision for this model: "
+            "use a model that takes images, or leave it out"
+        )
 
 
 def vendor_tools(settings: ModelSettings) -> Sequence[Mapping[str, object]]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from agentkit import _json
 from agentkit.context import RunContext
 from agentkit.errors import ConfigurationError
-from agentkit.messages import AssistantMessage, FilePart, ImagePart, Message, SystemMessage, TextPart, ToolCall, Trust
+from agentkit.messages import AssistantMessage, Message, SystemMessage, ToolCall, Trust
 
 _ORDER: tuple[Trust, ...] = ("system", "user", "tool", "web")
 
@@ -128,8 +128,7 @@ def lowest_trust(messages: Iterable[Message], start: Trust = "system") -> Trust:
         if isinstance(message, AssistantMessage | SystemMessage):
             continue
         for part in message.parts:
-            if isinstance(part, TextPart | ImagePart | FilePart):
-                place = max(place, _ORDER.index(part.trust))
+            place = max(place, _ORDER.index(part.trust))
     return _ORDER[place]
 
 

@@ -139,6 +139,7 @@ def _repeatable(options: ToolOptions | None) -> bool:
 
 async def suspended(run: Run) -> RunSuspended:
     """The end of a run for now, when all that could be done is done and kept."""
+    await run.saved()
     run.paused = paused(run)
     if run.ledger is not None:
         await run.ledger.close("paused")

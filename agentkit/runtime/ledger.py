@@ -12,7 +12,7 @@ import anyio
 from pydantic_core import to_jsonable_python
 
 from agentkit import _json, telemetry
-from agentkit.errors import RunConflict, StorageError
+from agentkit.errors import RunConflict, StorageError, UsageError
 from agentkit.journal import Journal, NewRun, Record, RunRow, RunStatus
 from agentkit.runtime.identity import Identity
 from agentkit.runtime.result import RunResult
@@ -37,7 +37,7 @@ class Ledger:
         self._begun = False
         self._before: RunStatus = "failed"  # the status that a run goes back to when nothing is done with it
         self._closing = False
-        self._lost: RunConflict | None = None
+        self.stopped: StorageError | RunConflict | None = None  # why the run cannot be kept any longer
 
     def note(self, kind: str, **data: Any) -> None:
         """Write a line; it is not durable yet."""
@@ -47,8 +47,8 @@ class Ledger:
             return
         try:
             self.journal.append(self.run_id, self.owner, records)
-        except RunConflict as error:  # whoever waits for the line is told
-            self._lost = error
+        except UsageError as error:  # whoever waits for the line is told
+            self.stopped = RunConflict(str(error), run_id=self.run_id)
 
     def note_last(self, kind: str, **data: Any) -> None:
         """Write a line together with the run's result; a run that has none, and no line after it, has not had it."""
@@ -98,9 +98,13 @@ class Ledger:
             StorageError: one could not be written.
             RunConflict: another process has taken the run.
         """
-        if self._lost is not None:
-            raise self._lost
-        await self.journal.durable(self.run_id)
+        if self.stopped is not None:
+            raise self.stopped
+        try:
+            await self.journal.durable(self.run_id)
+        except (StorageError, RunConflict) as error:
+            self.stopped = error
+            raise
 
     async def keep_alive(self, lost: Callable[[RunConflict], object]) -> None:
         """Renew the lease until cancelled; `lost` is told when somebody else has taken the run."""

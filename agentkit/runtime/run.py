@@ -276,13 +276,14 @@ class Run:
         self.held.pop(index, None)
         if self.ledger is not None:
             self._noted.add(index)
-            self.note("answer", call=index, message=encoded([message])[0], **self._learned())
+            skipped = {} if index in self.counted else {"skipped": True}
+            self.note("answer", call=index, message=encoded([message])[0], **skipped, **self._learned())
 
     def close_calls(self, text: str = _NOT_BEGUN, *, concludes: bool = False) -> None:
         """Answer every open call, in call order, with what is known of it, or with `text` where nothing is.
 
         Where that `concludes` the run, the journal has it with the result: a run that is killed before looks at the
-        same answer again.
+        same answer again. The calls of a run that has only been loaded, or can be kept no longer, stay open there.
         """
         if not self.open_calls:
             return
@@ -291,13 +292,13 @@ class Run:
             or ToolMessage(call.id, call.name, self._unanswered(index, text), is_error=True, trust="system")
             for index, call in enumerate(self.open_calls)
         ]
+        rest = [index for index in range(len(answers)) if index not in self._noted]
         self.history = self.history.extended(answers)
-        if self.ledger is not None and not self.unjudged:  # nothing is done yet with one that has only been loaded
-            rest = {str(index): message for index, message in enumerate(answers) if index not in self._noted}
-            note = self.ledger.note_last if concludes else self.ledger.note
-            rest_encoded = dict(zip(rest, encoded([*rest.values()]), strict=True))
-            note("closed", rest=rest_encoded, counters=self.counters())
         self._open(())
+        if self.ledger is not None and not self.unjudged and self.ledger.stopped is None:
+            note = self.ledger.note_last if concludes else self.ledger.note
+            messages = encoded([answers[index] for index in rest])
+            note("closed", rest=dict(zip(map(str, rest), messages, strict=True)), counters=self.counters())
 
     def _unanswered(self, index: int, text: str) -> str:
         """What is said of an open call that has no answer."""
@@ -357,6 +358,7 @@ class Run:
             answers=dict(self.answers),
             started=set(self.begun),
             held=dict(self.held),
+            skipped=set(self.answers) - self.counted,
             children=dict(self.children),
         )
 
@@ -393,7 +395,7 @@ class Run:
                 for index, call in enumerate(self.open_calls)
                 if any(pending.call_id != call.id for pending in self.held.get(index, ()))
             )
-            self.counted = {*self.begun, *self.answers, *self.held}
+            self.counted = {*self.begun, *self.answers, *self.held} - state.skipped
             self.budget.tool_calls += len(self.counted)
 
     # What the model has seen

@@ -27,7 +27,7 @@ class RunState:
     """What a run is at.
 
     `history` ends with the assistant message whose calls are open, if some are; `finish` is why that answer ended.
-    `started` and `answers` are by the call's place among them. `children` are the states of nested runs that are
+    `started` and `answers` are by the call's place among them, `skipped` are answered ones that count for no limit. `children` are the states of nested runs that are
     paused, by the id of the call that runs them. `whole` says that the history has the turns of its session before it.
     """
 
@@ -38,6 +38,7 @@ class RunState:
     answers: dict[int, ToolMessage] = field(default_factory=dict[int, ToolMessage])
     started: set[int] = field(default_factory=set[int])
     held: dict[int, tuple[PendingCall, ...]] = field(default_factory=dict[int, tuple[PendingCall, ...]])
+    skipped: set[int] = field(default_factory=set[int])
     children: dict[str, Any] = field(default_factory=dict[str, Any])
     whole: bool = False
 
@@ -67,6 +68,8 @@ class RunState:
             case "answer":
                 self.answers[data["call"]] = _tool_message(data["message"])
                 self.held.pop(data["call"], None)
+                if data.get("skipped"):
+                    self.skipped.add(data["call"])
                 self._count(data)
             case "held":
                 self.held[data["call"]] = tuple(map(_pending_from, data["pending"]))
@@ -98,7 +101,7 @@ class RunState:
         self.whole = data.get("whole", self.whole)
 
     def _forget_calls(self) -> None:
-        self.answers, self.started, self.held = {}, set(), {}
+        self.answers, self.started, self.held, self.skipped = {}, set(), {}, set()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value; `from_json` gives back an equal state."""
@@ -111,6 +114,7 @@ class RunState:
             "answers": {str(index): encode_message(message) for index, message in self.answers.items()},
             "started": sorted(self.started),
             "held": {str(index): [pending_to(call) for call in calls] for index, calls in self.held.items()},
+            "skipped": sorted(self.skipped),
             "children": self.children,
             "whole": self.whole,
         }
@@ -135,6 +139,7 @@ class RunState:
                 {int(index): _tool_message(message) for index, message in value["answers"].items()},
                 set(value["started"]),
                 {int(index): tuple(map(_pending_from, calls)) for index, calls in value["held"].items()},
+                set(value["skipped"]),
                 dict(value["children"]),
                 value["whole"],
             )
@@ -172,7 +177,8 @@ def pending_to(call: PendingCall) -> dict[str, Any]:
 
 def _pending_from(value: Mapping[str, Any]) -> PendingCall:
     """The pending call that `pending_to` gave."""
-    return PendingCall(**{**value, "path": tuple(value["path"])})
+    given: dict[str, Any] = {**value, "path": tuple(value["path"])}
+    return PendingCall(**given)
 
 
 def _tool_message(value: Mapping[str, Any]) -> ToolMessage:

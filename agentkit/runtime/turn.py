@@ -242,7 +242,9 @@ async def _execute(turn: _Turn, items: Sequence[_Planned], limiter: anyio.Capaci
                 raise
             # Nobody cancelled this task: the tool awaited something that was (asyncio lets that out as a cancellation).
             outcome = answered(item.call, turn.cancelled(item.call), "cancelled")
-        if outcome.outcome == "held":
+        if outcome.error is not None and run.ledger is not None and outcome.error is run.ledger.stopped:
+            turn.inbox.put(ToolFinished(item.call, outcome.message, outcome.outcome, outcome.error, 0.0))
+        elif outcome.outcome == "held":
             turn.held(item.index, outcome)
         else:
             turn.finished(item.index, _weighed(turn, item, outcome), time.monotonic() - began)

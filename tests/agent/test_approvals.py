@@ -1,6 +1,7 @@
 """Calls that wait for somebody: what a paused run shows, and what each decision about it does."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from agentkit import (
@@ -18,6 +20,7 @@ from agentkit import (
     ConfigurationError,
     Deny,
     NeedApproval,
+    RunConflict,
     RunContext,
     RunLimits,
     RunPaused,
@@ -472,6 +475,33 @@ async def test_pausing_again_and_again_is_no_repetition_of_the_call(kept: Kept) 
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("kept", ["memory", "file"], indirect=True)
+async def test_of_two_who_approve_at_once_one_is_refused(kept: Kept) -> None:
+    inside, go_on, done = anyio.Event(), anyio.Event(), list[str]()
+
+    @tool(effect="external", approval=True)
+    async def launch() -> str:
+        """Launch."""
+        inside.set()
+        await go_on.wait()
+        done.append("launched")
+        return "launched"
+
+    with Emulator([Reply(calls=(Call("launch", id="c"),)), Reply(text="Done")]) as gateway:
+        agent = Agent(gateway.model(), tools=[launch])
+        paused = await kept.paused(agent)
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(kept.resume, agent, paused, Approve("c"))
+                await inside.wait()
+                with pytest.raises(RunConflict):
+                    await kept.resume(agent, paused, Approve("c"))
+                go_on.set()
+        result = await kept.resume(agent, paused, Approve("c"))
+    assert (result.output, done) == ("Done", ["launched"])
+
+
+@pytest.mark.anyio
 async def test_an_approval_is_used_up_when_the_call_begins() -> None:
     """A copy of the journal, made in the body of the approved call, is what a crash there leaves behind."""
     journal, done = MemoryJournal(), list[str]()
@@ -525,3 +555,18 @@ async def test_the_state_of_a_run_in_a_journal_goes_on_there_or_not_at_all() -> 
         again = await agent.resume(result.run_id, journal=journal)
     assert (result.output, desk.done) == ("Done", ["ann 5"])
     assert again == result
+
+
+def test_the_guide_runs_as_printed(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "approvals.md"
+    code = "\n".join(re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL))
+    child = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert child.stderr == ""
+    assert child.stdout.splitlines() == ["call_1 refund {'order': 'A-17', 'amount': 25} money", "Paid back."]

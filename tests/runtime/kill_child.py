@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Sequence
@@ -30,9 +31,9 @@ from agentkit.runtime import Allow
 class Killed(SqliteJournal):
     """A journal whose process ends before or after its `place`-th operation; `count` is how many there were."""
 
-    def __init__(self, path: Path, *, place: int | None, after: bool, clock: float) -> None:
-        super().__init__(path, clock=lambda: time.time() + clock)
-        self._place, self._after = place, after
+    def __init__(self, path: Path, order: dict[str, Any]) -> None:
+        super().__init__(path, timeout=0.2, clock=lambda: time.time() + order.get("clock", 0.0))
+        self._place, self._after = order.get("place"), order.get("after", False)
         self.count = 0
 
     def _before(self) -> int:
@@ -82,15 +83,22 @@ def die() -> None:
 class Effects:
     """What the tools have done: a file with a line for each body that began, and for each effect that it had."""
 
-    def __init__(self, path: Path, kill: str | None) -> None:
-        self._path, self._kill = path, kill
+    def __init__(self, folder: Path, order: dict[str, Any]) -> None:
+        self._folder, self._order = folder, order
+        self._lock: sqlite3.Connection | None = None
 
     def write(self, what: str, call: str, key: str) -> None:
-        file = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+        file = os.open(self._folder / "effects", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
         os.write(file, f"{what} {call} {key}\n".encode())
         os.close(file)
-        if self._kill == f"{what} {call}":
+        now = f"{what} {call}"
+        if self._order.get("kill") == now:
             die()
+        if self._order.get("lock") == now:  # until the process ends
+            self._lock = sqlite3.connect(self._folder / "runs.db", isolation_level=None, check_same_thread=False)
+            self._lock.execute("BEGIN IMMEDIATE")
+        while self._order.get("hold") == now and not (self._folder / "go").exists():
+            time.sleep(0.01)
 
 
 def agent(order: dict[str, Any], effects: Effects, *, nested: bool = False) -> Agent[None, str]:
@@ -136,10 +144,8 @@ def agent(order: dict[str, Any], effects: Effects, *, nested: bool = False) -> A
 
 async def run(order: dict[str, Any]) -> dict[str, Any]:
     folder = Path(order["folder"])
-    journal = Killed(
-        folder / "runs.db", place=order.get("place"), after=order.get("after", False), clock=order.get("clock", 0.0)
-    )
-    made = agent(order, Effects(folder / "effects", order.get("kill")))
+    journal = Killed(folder / "runs.db", order)
+    made = agent(order, Effects(folder, order))
     if order["do"] == "run":
         result = await made.run(order["prompt"], journal=journal, run_id="r")
     else:
@@ -167,7 +173,7 @@ def told(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    agent({"url": "http://127.0.0.1:1/v1", "key": "none"}, Effects(Path(), None))  # imports what an agent needs
+    agent({"url": "http://127.0.0.1:1/v1", "key": "none"}, Effects(Path(), {}))  # imports what an agent needs
     print(json.dumps({"ready": True}), flush=True)
     children: dict[int, int] = {}
     for line in sys.stdin:

@@ -9,13 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from agentkit import _json
-from agentkit.errors import ConfigurationError
 from agentkit.messages import (
     AssistantMessage,
     FilePart,
     ImagePart,
     Message,
-    Part,
     SystemMessage,
     TextPart,
     ToolCall,
@@ -25,8 +23,9 @@ from agentkit.messages import (
 )
 from agentkit.messages.parts import ReasoningPart
 from agentkit.models import ModelRequest, ModelSettings, Profile, ResponseFormat, ToolDefinition
+from agentkit.providers.arguments import sendable_text
 from agentkit.providers.call_ids import fitted_id
-from agentkit.providers.checks import body_fields, check_function
+from agentkit.providers.checks import body_fields, check_function, check_said, check_vision
 from agentkit.providers.tool_choice import tool_choice_kind
 from agentkit.providers.tool_list import ToolList
 
@@ -104,14 +103,14 @@ def encode_message(message: Message, index: int, profile: Profile) -> dict[str, 
     """A message as an object of the wire; `index` names it in errors."""
     match message:
         case SystemMessage(text):
-            _refuse_empty(text.strip(), index, profile)
+            check_said(text.strip(), index, profile)
             return {"role": profile.system_role, "content": text}
         case UserMessage(parts):
             return {"role": "user", "content": _encode_user(parts, index, profile)}
         case AssistantMessage():
             return _encode_assistant(message, profile)
         case ToolMessage(call_id):
-            _refuse_images(message.parts, index, profile)
+            check_vision(message.parts, index, profile)
             return {"role": "tool", "tool_call_id": fitted_id(call_id, profile), "content": message.text}
         case _:
             assert_never(message)
@@ -172,11 +171,11 @@ def encode_settings(settings: ModelSettings, profile: Profile) -> dict[str, Any]
 
 def _encode_user(parts: Sequence[UserPart], index: int, profile: Profile) -> Any:
     if len(parts) == 1 and isinstance(parts[0], TextPart):
-        _refuse_empty(parts[0].text.strip(), index, profile)
+        check_said(parts[0].text.strip(), index, profile)
         return parts[0].text
     said = [part for part in parts if not isinstance(part, TextPart) or part.text.strip()]
-    _refuse_empty(said, index, profile)
-    _refuse_images(said, index, profile)
+    check_said(said, index, profile)
+    check_vision(said, index, profile)
     return [_encode_user_part(part) for part in said]
 
 
@@ -208,15 +207,10 @@ def _encode_assistant(message: AssistantMessage, profile: Profile) -> dict[str, 
 
 
 def _encode_call(call: ToolCall, profile: Profile) -> dict[str, Any]:
-    arguments = call.arguments_text
-    if call.arguments is None:  # servers parse the arguments of the history too, and fail on text that is not JSON
-        arguments = _json.dumps({"invalid_json": call.arguments_text}).decode()
-    elif not arguments:
-        arguments = _json.dumps(call.arguments).decode()
     encoded: dict[str, Any] = {
         "id": fitted_id(call.id, profile),
         "type": "function",
-        "function": {"name": call.name, "arguments": arguments},
+        "function": {"name": call.name, "arguments": sendable_text(call)},
     }
     if call.extra and profile.replay_reasoning:
         encoded["extra_content"] = dict(call.extra)
@@ -241,18 +235,3 @@ def _pending_images(messages: Sequence[Message], end: int) -> bytes:
             content.append({"type": "text", "text": f"Returned by {message.name} (call {message.call_id}):"})
             content.extend(_encode_user_part(part) for part in shown)
     return _json.dumps({"role": "user", "content": content}) if content else b""
-
-
-def _refuse_images(parts: Sequence[Part], index: int, profile: Profile) -> None:
-    if profile.vision is False and any(isinstance(part, ImagePart) for part in parts):
-        raise ConfigurationError(
-            f"messages[{index}] has an image, and {profile.gateway} documents no vision for this model: "
-            "use a model that takes images, or leave it out"
-        )
-
-
-def _refuse_empty(content: object, index: int, profile: Profile) -> None:
-    if not content:
-        raise ConfigurationError(
-            f"messages[{index}] has no content, and {profile.gateway} refuses empty messages: add text"
-        )

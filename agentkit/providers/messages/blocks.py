@@ -32,7 +32,9 @@ from agentkit.messages import (
     UserPart,
 )
 from agentkit.models import Profile
+from agentkit.providers.arguments import sendable
 from agentkit.providers.call_ids import fitted_id
+from agentkit.providers.checks import check_said, check_vision
 
 BLOCKS = "message_blocks"
 THINKING = ("thinking", "redacted_thinking")
@@ -51,11 +53,11 @@ def encode_blocks(message: Message, index: int, profile: Profile) -> list[dict[s
     """
     match message:
         case SystemMessage(text):
-            _refuse_empty(text.strip(), index, profile)
+            check_said(text.strip(), index, profile)
             return [{"type": "text", "text": f"<system>\n{text}\n</system>"}]
         case UserMessage(parts):
             said = _said(parts)
-            _refuse_empty(said, index, profile)
+            check_said(said, index, profile)
             return [_user_block(part, index, profile) for part in said]
         case AssistantMessage():
             return _trimmed(_assistant_blocks(message, profile))
@@ -75,11 +77,7 @@ def _user_block(part: UserPart, index: int, profile: Profile) -> dict[str, Any]:
         case TextPart(text):
             return {"type": "text", "text": text}
         case ImagePart():
-            if profile.vision is False:
-                raise ConfigurationError(
-                    f"messages[{index}] has an image, and {profile.gateway} documents no vision for this model: "
-                    "use a model that takes images, or leave it out"
-                )
+            check_vision([part], index, profile)
             return {"type": "image", "source": _image_source(part, index)}
         case FilePart(name=name):
             block: dict[str, Any] = {"type": "document", "source": _document_source(part)}
@@ -178,10 +176,7 @@ def _part_blocks(part: AssistantPart, profile: Profile, *, signed: bool) -> list
         case ReasoningPart(text):
             return [{"type": "thinking", "thinking": text}] if signed and profile.replay_reasoning else []
         case ToolCall(name=name):
-            arguments = part.arguments
-            if arguments is None:  # the API takes an object and nothing else
-                arguments = {"invalid_json": part.arguments_text}
-            return [{"type": "tool_use", "id": _sent_id(part.id, profile), "name": name, "input": arguments}]
+            return [{"type": "tool_use", "id": _sent_id(part.id, profile), "name": name, "input": sendable(part)}]
         case _:
             assert_never(part)
 
@@ -207,10 +202,3 @@ def _sent_id(call_id: str, profile: Profile) -> str:
 def encoded(blocks: Sequence[Mapping[str, Any]]) -> bytes:
     """Blocks as JSON, without the brackets of a list around them."""
     return _json.dumps(blocks)[1:-1]
-
-
-def _refuse_empty(content: object, index: int, profile: Profile) -> None:
-    if not content:
-        raise ConfigurationError(
-            f"messages[{index}] has no content, and {profile.gateway} refuses empty messages: add text"
-        )

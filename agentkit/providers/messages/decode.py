@@ -81,7 +81,8 @@ class Decoder:
         for value in self._reader.events(data):
             if event.name == "error" or _is_error(value):
                 raise self._reader.failure(value)
-            deltas.extend(self._take(text_of(value.get("type")) or event.name, value))
+            if not self._done:
+                deltas.extend(self._take(text_of(value.get("type")) or event.name, value))
         return deltas
 
     def flush(self) -> list[Delta]:

@@ -28,9 +28,11 @@ class Answer:
         self._cut = cut
         self._known = frozenset(tool.name for tool in tools)
         self._computer = next((tool.name for tool in tools if tool.kind == "computer"), "computer")
+        # The items go back with the message when one of them says what the parts do not (`_telling`) and each can be
+        # written as JSON again (`_whole`); then all that were kept go, because the parts are matched to them in order.
         self._kept: list[dict[str, Any]] = []
-        self._telling = False  # whether a kept item says what the parts do not
-        self._whole = True  # whether each of them can be written as JSON again
+        self._telling = False
+        self._whole = True
         self._taken: set[str] = set()
 
     @property

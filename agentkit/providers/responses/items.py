@@ -8,14 +8,11 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from agentkit import _json
-from agentkit.errors import ConfigurationError
 from agentkit.messages import (
     AssistantMessage,
     FilePart,
     ImagePart,
     Message,
-    Part,
     RefusalPart,
     SystemMessage,
     TextPart,
@@ -25,7 +22,9 @@ from agentkit.messages import (
     UserPart,
 )
 from agentkit.models import Profile
+from agentkit.providers.arguments import sendable_text
 from agentkit.providers.call_ids import fitted_id
+from agentkit.providers.checks import check_said, check_vision
 from agentkit.providers.responses.computer import computer_output, left_over
 from agentkit.providers.responses.replay import Matched, matched
 
@@ -62,7 +61,7 @@ class Items:
         message = messages[index]
         match message:
             case SystemMessage(text):
-                self._refuse_empty(text.strip(), index)
+                check_said(text.strip(), index, self.profile)
                 return [{"role": self.profile.system_role, "content": text}]
             case UserMessage(parts):
                 return [{"role": "user", "content": self._user_content(parts, index)}]
@@ -95,15 +94,15 @@ class Items:
 
     def _user_content(self, parts: Sequence[UserPart], index: int) -> Any:
         if len(parts) == 1 and isinstance(parts[0], TextPart):
-            self._refuse_empty(parts[0].text.strip(), index)
+            check_said(parts[0].text.strip(), index, self.profile)
             return parts[0].text
         said = [part for part in parts if not isinstance(part, TextPart) or part.text.strip()]
-        self._refuse_empty(said, index)
-        self._refuse_images(said, index)
+        check_said(said, index, self.profile)
+        check_vision(said, index, self.profile)
         return [_encode_part(part) for part in said]
 
     def _result(self, messages: Sequence[Message], index: int, message: ToolMessage) -> dict[str, Any]:
-        self._refuse_images(message.parts, index)
+        check_vision(message.parts, index, self.profile)
         call_id = fitted_id(message.call_id, self.profile)
         call = _computer_call(messages, index, message)
         if call is not None:
@@ -154,26 +153,8 @@ class Items:
         return items or [{"role": "assistant", "content": ""}]
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
-        arguments = call.arguments_text
-        if call.arguments is None:  # servers parse the arguments of the history too, and fail on text that is not JSON
-            arguments = _json.dumps({"invalid_json": call.arguments_text}).decode()
-        elif not arguments:
-            arguments = _json.dumps(call.arguments).decode()
         call_id = fitted_id(call.id, self.profile)
-        return {"type": "function_call", "call_id": call_id, "name": call.name, "arguments": arguments}
-
-    def _refuse_images(self, parts: Sequence[Part], index: int) -> None:
-        if self.profile.vision is False and any(isinstance(part, ImagePart) for part in parts):
-            raise ConfigurationError(
-                f"messages[{index}] has an image, and {self.profile.gateway} documents no vision for this model: "
-                "use a model that takes images, or leave it out"
-            )
-
-    def _refuse_empty(self, content: object, index: int) -> None:
-        if not content:
-            raise ConfigurationError(
-                f"messages[{index}] has no content, and {self.profile.gateway} refuses empty messages: add text"
-            )
+        return {"type": "function_call", "call_id": call_id, "name": call.name, "arguments": sendable_text(call)}
 
 
 def _encode_part(part: UserPart) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from agentkit.messages import AssistantMessage, ReasoningPart, TextPart
 from agentkit.models import ArgumentsDelta, ModelResponse, Profile, ReasoningDelta, TextDelta
 from agentkit.providers.arguments import is_complete
 from agentkit.providers.chat_completions.brackets import Brackets
-from agentkit.providers.chat_completions.decode import Decoder, Delta
+from agentkit.providers.chat_completions.decode import Decoder
 from agentkit.providers.usage import decode_usage
+from agentkit.providers.wire import Delta
 from agentkit.transport import ServerSentEvent
 
 Calls = list[tuple[str, Any]]

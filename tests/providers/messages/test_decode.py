@@ -25,11 +25,12 @@ from agentkit.errors import (
     StreamTruncated,
 )
 from agentkit.messages import AssistantMessage, History, ReasoningPart, RefusalPart, TextPart, ToolCall, UserMessage
-from agentkit.models import ArgumentsDelta, ModelResponse, ReasoningDelta, TextDelta
+from agentkit.models import ArgumentsDelta, ModelResponse, Profile, ReasoningDelta, TextDelta
 from agentkit.providers.errors import error_from_response
 from agentkit.providers.messages.blocks import BLOCKS
+from agentkit.providers.messages.decode import Decoder
 from agentkit.providers.usage import decode_usage
-from agentkit.transport import ServerSentEvent
+from agentkit.transport import ServerSentEvent, ServerSentEvents
 from agentkit.usage import Usage
 
 from .answers import (
@@ -586,3 +587,14 @@ def test_blocks_are_cut_into_the_events_that_the_vendor_documents() -> None:
         list(event) for event in sample if event["type"] in ("content_block_start", "content_block_stop")
     ]
     assert made[0] == sample[2]
+
+
+def test_events_without_a_blank_line_between_them_are_events_all_the_same() -> None:
+    answer = body(TEXT, CALL, stop="tool_use")
+    lines = b"".join(b"data: " + json.dumps(event).encode() + b"\n" for event in events(answer))
+    decoder = Decoder(Profile(), {})
+    parser = ServerSentEvents()
+    for event in [*parser.feed(lines), *parser.close()]:
+        decoder.feed(event)
+
+    assert decoder.close().message == Decoder(Profile(), {}).plain(json.dumps(answer).encode()).message

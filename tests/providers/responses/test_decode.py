@@ -25,7 +25,7 @@ from agentkit.errors import (
 from agentkit.messages import AssistantMessage, ReasoningPart, RefusalPart, TextPart, ToolCall
 from agentkit.models import ArgumentsDelta, ModelResponse, Profile, ReasoningDelta, TextDelta, ToolDefinition
 from agentkit.providers.responses.decode import Decoder
-from agentkit.providers.responses.draft import Delta
+from agentkit.providers.wire import Delta
 from agentkit.transport import ServerSentEvent, ServerSentEvents
 from agentkit.usage import Usage
 
