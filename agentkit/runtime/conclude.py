@@ -7,6 +7,7 @@ from typing import Any, assert_never
 
 from agentkit.errors import ContentFiltered, EmptyResponse, InvalidOutput, MalformedResponse, Refused, Truncated
 from agentkit.messages import Message, ToolCall, ToolMessage, UserMessage
+from agentkit.messages.validity import is_empty
 from agentkit.output import OUTPUT_TOOL, Declared, Parsed, Rejected, parse, validate
 from agentkit.runtime.run import Run
 from agentkit.tools import ToolRetry
@@ -41,6 +42,8 @@ def judge(run: Run) -> Concluded | AskAgain | None:
     cut = _cut(run)
     if cut is not None:
         return cut
+    if run.response is not None and is_empty(run.response.message):
+        run.forget_answer()  # no server takes it back
     _refuse_failed(run)
     missing = _missing_call(run)
     if not run.open_calls:

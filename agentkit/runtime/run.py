@@ -247,8 +247,8 @@ class Run:
         message = self._with_fresh_ids(response.message)
         self.response = response
         self._open(message.tool_calls)
-        self.append([message], finish=response.finish_reason)
         self.warnings.extend(response.warnings)
+        self.append([message], finish=response.finish_reason)
         if response.usage.reported:
             self._reported = (len(self.history), response.usage.total_tokens)
 
@@ -446,11 +446,15 @@ class Run:
 
     def take_back(self, settings: ModelSettings) -> None:
         """Forget the last answer, as if it had not come, and go on with other settings."""
-        self.history = self.history.prefix(len(self.history) - 1)
-        self._open(())
-        self.settings, self._reported = settings, None
+        self.settings = settings
         if self.budget.turns == self.first_turn:
             self.first_turn += 1
+        self.forget_answer()
+
+    def forget_answer(self) -> None:
+        """Take the last answer out of the history."""
+        self.history, self._reported = self.history.prefix(len(self.history) - 1), None
+        self._open(())
         if self.ledger is not None:
             self.note("messages", drop=1, add=[], counters=self.counters())
 

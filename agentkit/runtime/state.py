@@ -1,9 +1,10 @@
 """The state of a run as JSON: a journal keeps it step by step, a paused run carries it whole, `resume` takes it.
 
 A run's records are `messages` (some dropped from the end, some added, with the counters as they are then), `started`
-(the body of a call is about to run), `answer` (a call has its answer), `held` (a call waits for decisions, its own or
-those of a nested run's calls) and `closed` (all open calls are answered: the answers go into the history, in call
-order). Folding them gives the state; nothing else is kept.
+(the body of a call is about to run), `answer` (a call has its answer, and what it changed in the counters of
+corrections), `held` (a call waits for decisions, its own or those of a nested run's calls) and `closed` (all open calls
+are answered: the answers go into the history, in call order, with the counters as they are then). Folding them gives
+the state; nothing else is kept.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,8 +28,9 @@ class RunState:
     """What a run is at.
 
     `history` ends with the assistant message whose calls are open, if some are; `finish` is why that answer ended.
-    `started` and `answers` are by the call's place among them, `skipped` are answered ones that count for no limit. `children` are the states of nested runs that are
-    paused, by the id of the call that runs them. `whole` says that the history has the turns of its session before it.
+    `started` and `answers` are by the call's place among them, `skipped` are the answered ones that count for no limit.
+    `children` are the states of nested runs that are paused, by the id of the call that runs them. `whole` says that
+    the history has the turns of its session before it.
     """
 
     history: list[Message] = field(default_factory=list[Message])

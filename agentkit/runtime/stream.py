@@ -56,8 +56,10 @@ class RunStream(Generic[Output]):
 
     @property
     def partial(self) -> History:
-        """The history so far; valid to send once the block has been left."""
-        return self._run.history
+        """The history so far; valid to send once the block has been left. What a paused run waits for is not in it."""
+        if self._run.result is not None:  # a journal may have had it, and the run nothing but that
+            return self._run.result.messages
+        return self._run.history if self._run.paused is None else self._run.paused.history
 
     @property
     def usage(self) -> Usage:

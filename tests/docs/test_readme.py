@@ -16,30 +16,32 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_python_blocks_run_as_printed() -> None:
-    printed = [ran(block) for block in blocks("python")]
+def test_the_python_blocks_run_as_printed(tmp_path: Path) -> None:
+    printed = [ran(block, tmp_path) for block in blocks("python")]
     assert "3 degrees, rain" in printed[0]
     assert printed[1].startswith("vendor='Acme Ltd' total=12.5 ")
+    assert printed[2] == "sent to Acme\nAcme has its invoice.\n"
 
 
-def test_the_guide_to_computers_runs_as_printed() -> None:
+def test_the_guide_to_computers_runs_as_printed(tmp_path: Path) -> None:
     guide = (ROOT / "docs" / "guides" / "computer.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     assert len(blocks) == 2
-    assert ran("\n".join(blocks)).splitlines() == [
+    assert ran("\n".join(blocks), tmp_path).splitlines() == [
         "{'type': 'click', 'x': 40, 'y': 20, 'button': 'left'}",
         "{'type': 'type', 'text': 'Oslo'}",
         "I typed Oslo.",
     ]
 
 
-def ran(code: str) -> str:
+def ran(code: str, directory: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
+        cwd=directory,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

@@ -1,4 +1,4 @@
-"""Many runs at once, against a gateway that fails and cuts, cancelled at random: all end, nothing is lost or left behind.
+"""Many runs at once, against a gateway that fails and cuts, cancelled at random: all end, and nothing is lost or left.
 
 CI takes 60 runs; `AGENTKIT_CHAOS=500` takes as many as it says, and `-s` shows the table.
 """
@@ -274,7 +274,7 @@ def _tasks() -> int:
 async def weather(gateway: Emulator, folder: Path, runs: int) -> Storm:
     """All runs at once."""
     before = _tasks()
-    model = gateway.model(retry=RetryPolicy(waits=(0.001,), after_output=True))
+    model = gateway.model(surface="chat", retry=RetryPolicy(waits=(0.001,), after_output=True))
     journal = SqliteJournal(folder / "runs.db")
     storm = Storm(model, journal)
     with anyio.fail_after(20 + runs / 4):

@@ -274,7 +274,10 @@ async def test_a_changed_agent_goes_on_only_when_told_so(journal: Journal) -> No
         model = gateway.model(retry=ONCE)
         with pytest.raises(ServerError):
             await Agent(model, instructions="Be brief.").run("Go", journal=journal, run_id="r")
-        for changed in (Agent(model, instructions="Be long."), Agent(model, instructions="Be brief.", tools=Done().tools())):
+        for changed in (
+            Agent(model, instructions="Be long."),
+            Agent(model, instructions="Be brief.", tools=Done().tools()),
+        ):
             with pytest.raises(RunConflict, match="changed=True"):
                 await changed.resume("r", journal=journal)
         assert (await changed.resume("r", journal=journal, changed=True)).output == "Yes."
@@ -371,7 +374,9 @@ OUTPUTS = [
 ]
 
 
-@pytest.mark.parametrize(("output", "text", "value"), OUTPUTS, ids=["model", "dataclass", "list", "union", "int", "schema", "function"])
+@pytest.mark.parametrize(
+    ("output", "text", "value"), OUTPUTS, ids=["model", "dataclass", "list", "union", "int", "schema", "function"]
+)
 @pytest.mark.parametrize("mode", ["json_schema", "tool"])
 async def test_an_output_is_the_same_when_it_is_recalled_or_judged_again(
     journal: Journal, output: Any, text: str, value: Any, mode: Any
@@ -490,7 +495,9 @@ async def test_of_an_interrupted_call_the_model_is_told_or_somebody_is_asked(jou
         await journal.fork("cut", "answered", (await journal.load("cut"))[0].steps)
         await journal.fork("cut", "approved", (await journal.load("cut"))[0].steps)
         await journal.fork("cut", "told", 3)
-        answered = await agent.resume("answered", journal=journal, decisions=[Answer(pending.call_id, "saved, I saw it")])
+        answered = await agent.resume(
+            "answered", journal=journal, decisions=[Answer(pending.call_id, "saved, I saw it")]
+        )
         assert answered.messages[2].parts[0].text == "saved, I saw it"  # type: ignore[union-attr]  # a tool message
         assert done.ran == {"save 1": 1}
         await agent.resume("approved", journal=journal, decisions=[Approve(pending.call_id)])
@@ -506,8 +513,8 @@ async def test_a_resume_that_cannot_begin_leaves_the_run_as_it_was(journal: Jour
         agent = Agent(gateway.model(), tools=done.tools())
         await _interrupted(agent, journal)
         _, before = await journal.load("cut")
+        unpriced = gateway.model(profile=Profile(gateway="toapis"))
         with pytest.raises(ConfigurationError, match="price"):
-            unpriced = gateway.model(profile=Profile(gateway="toapis"))
             await agent.resume("cut", journal=journal, model=unpriced, limits=RunLimits(cost_usd=1))
         with pytest.raises(ConfigurationError, match="no call 'x'"):
             await agent.resume("cut", journal=journal, decisions=[Approve("x")])

@@ -14,7 +14,6 @@ from agentkit import (
     GatewayError,
     ModelSettings,
     RetryPolicy,
-    ServerError,
     StreamTruncated,
 )
 from agentkit.events import Event, TextDelta
