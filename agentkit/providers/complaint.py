@@ -27,7 +27,8 @@ _VALUE = re.compile(
     r"too (large|small|long|short|high|low|many|few)|out of range|range of|within|non-negative|at (least|most)"
     r"|(less|greater|more|fewer|larger|smaller|higher|lower) than|(minimum|maximum) (value|allowed|length|of|is)"
     r"|between|exceed|[<>]=? ?-?\d|(must|should|has to) be (a|an|of type|positive|in|one of|\[)\b|invalid type"
-    r"|type must be|unrecogni[sz]ed (type|schema|value)|failed to parse|expected (a|an)\b|not one of|allowed values|_(above|below)_m|is required|requires",
+    r"|type must be|unrecogni[sz]ed (type|schema|value)|failed to parse|expected (a|an)\b|not one of|allowed values"
+    r"|_(above|below)_m|is required|requires",
     re.IGNORECASE,
 )
 _REFUSING_CODE = re.compile(r"unsupported|not_supported|unknown_(param|field|arg)|extra_forbidden", re.IGNORECASE)

@@ -71,6 +71,7 @@ class Ledger:
             fingerprint=identity.fingerprint,
             input_hash=identity.input,
         )
+        found: RunRow | None = None
         with anyio.CancelScope(shield=True):  # a lease that nobody knows of would last until it expires
             found = await self.journal.begin(row, self._noted, self.owner)
             if found is None:

@@ -276,7 +276,7 @@ def _reason(error: httpx.ConnectError) -> str:
 
 
 class _Body(httpx.AsyncByteStream):
-    """A request's body. httpx's own is read through a generator, which a cancelled write leaves behind, as trio warns."""
+    """A request's body; httpx's own is read through a generator, which a cancelled write leaves behind."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body

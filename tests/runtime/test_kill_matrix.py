@@ -206,7 +206,7 @@ def test_a_run_killed_at_any_operation_of_its_journal_goes_on(
 ) -> None:
     places = range(1, whole.said["operations"] + 1)
     table: Counter[str] = Counter()
-    for place in places if ALL else places[(3 if after else 0) + (4 if backend == "trio" else 0) :: 12]:
+    for place in places if ALL else places[(3 if after else 0) + (4 if backend == "trio" else 0) :: 16]:
         done = _killed(processes, tmp_path / str(place), {"place": place, "after": after}, backend=backend)
         if place == 1 and not after:
             assert done.requests == EVERY
@@ -219,7 +219,7 @@ def test_a_run_killed_at_any_operation_of_its_journal_goes_on(
 
 
 @pytest.mark.parametrize("moment", ["began", "did"])
-@pytest.mark.parametrize("call", BODIES if ALL else ["look(1)", "note(1)", "save(2)", "send(3)", "charge(4)"])
+@pytest.mark.parametrize("call", BODIES if ALL else ["note(1)", "send(3)", "charge(2)"])
 def test_a_run_killed_inside_of_a_tool_goes_on(
     processes: Processes, whole: Done, tmp_path: Path, call: str, moment: str
 ) -> None:
@@ -236,7 +236,7 @@ def test_a_run_may_be_killed_again_and_again(processes: Processes, whole: Done, 
     _same_run(_killed(processes, tmp_path / "run", *kills), whole, kills=len(kills))
 
 
-@pytest.mark.parametrize("room", [70_000, 110_000, 150_000])
+@pytest.mark.parametrize("room", [110_000, 150_000])
 def test_a_full_disk_stops_a_run_and_loses_nothing(
     processes: Processes, whole: Done, tmp_path: Path, room: int
 ) -> None:

@@ -26,7 +26,7 @@ from agentkit.errors import (
 )
 from agentkit.events import RunFinished, TextDelta, ToolFinished
 from agentkit.journal import Journal, MemoryJournal, Record, SqliteJournal
-from agentkit.messages import AssistantMessage, ToolMessage, UserMessage
+from agentkit.messages import AssistantMessage, Message, TextPart, ToolMessage, UserMessage
 from agentkit.messages.codec import encode_message
 from agentkit.messages.validity import violations
 from agentkit.models import Profile
@@ -192,7 +192,7 @@ async def test_what_is_sent_after_a_resume_begins_with_what_was_sent_before(jour
 
 
 async def test_a_finished_run_gives_its_recorded_result_without_a_request(journal: Journal) -> None:
-    earlier = [UserMessage("Before"), AssistantMessage("Yes?")]
+    earlier: list[Message] = [UserMessage("Before"), AssistantMessage("Yes?")]
     with Emulator(by_turn(said("unused"), *THREE_STEPS)) as gateway:
         agent = Agent(gateway.model(), tools=Done().tools())
         first = await agent.run("Go", journal=journal, run_id="r", history=earlier)
@@ -213,7 +213,8 @@ async def test_another_input_under_the_same_id_is_a_conflict(journal: Journal) -
     with Emulator(lambda request: said("Yes.")) as gateway:
         agent = Agent(gateway.model())
         await agent.run("Go", journal=journal, run_id="r")
-        for prompt, history in (("Stop", None), ("Go", [UserMessage("Before"), AssistantMessage("Yes?")])):
+        earlier: list[Message] = [UserMessage("Before"), AssistantMessage("Yes?")]
+        for prompt, history in (("Stop", None), ("Go", earlier)):
             with pytest.raises(RunConflict, match="asked something else"):
                 await agent.run(prompt, history=history, journal=journal, run_id="r")
         assert len(gateway.requests) == 1
@@ -321,9 +322,9 @@ async def test_a_cancelled_run_keeps_what_was_finished(journal: Journal) -> None
             assert (await journal.load("r"))[0].status == "failed"
             result = await agent.resume("r", journal=journal)
     assert result.output == "Done."
-    assert [message.parts[0].text for message in result.messages if isinstance(message, ToolMessage)] == [
-        "saved 1",
-        "Cancelled before it finished; whether it took effect is unknown.",
+    assert _told(result) == [
+        (TextPart("saved 1", "tool"),),
+        (TextPart("Cancelled before it finished; whether it took effect is unknown.", "system"),),
     ]
     assert done.ran == {"save 1": 1}
     assert len(gateway.requests) == 2
@@ -415,7 +416,7 @@ async def test_a_failed_output_function_is_called_again_without_a_request(journa
     for mode in ("json_schema", "tool"):
         tries.clear()
         with Emulator(reply) as gateway:
-            agent = Agent[None, Any](gateway.model(), output=shaky, output_mode=mode)  # type: ignore[arg-type]  # both
+            agent = Agent[None, Any](gateway.model(), output=shaky, output_mode=mode)
             with pytest.raises(OSError, match="not now"):
                 await agent.run("Go", journal=journal, run_id=mode)
             assert (await agent.resume(mode, journal=journal)).output == 1
