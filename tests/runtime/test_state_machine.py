@@ -50,7 +50,7 @@ from agentkit import (
 )
 from agentkit.emulator import Call, Emulator, Raw, Reply
 from agentkit.journal import MemoryJournal
-from agentkit.messages import AssistantMessage, History, ToolCall, ToolMessage, violations
+from agentkit.messages import AssistantMessage, History, ToolCall, ToolMessage, UserMessage, violations
 from agentkit.models import Profile
 from agentkit.providers import ChatCompletionsModel
 from agentkit.runtime import Chain, Decision, DropOldest, PendingCall, RunStream, ShortenResults, ToolStarted
@@ -239,7 +239,8 @@ FAULTS = st.sampled_from(
         CUT,
     ]
 )
-GOOD = st.builds(lambda name, n: Call(name, {"n": n}), st.sampled_from(NAMES), st.integers(0, 2))
+OFTEN = ("look", "look", "save", "pay", "pay", "later", "send")
+GOOD = st.builds(lambda name, n: Call(name, {"n": n}), st.sampled_from([*NAMES, *OFTEN]), st.integers(0, 2))
 CALLS = st.one_of(
     GOOD,
     GOOD,
@@ -263,17 +264,20 @@ ENDS = st.sampled_from(
 WORK = BATCHES.map(lambda calls: Reply(calls=calls))
 SCRIPTS = st.lists(
     st.one_of(
-        WORK,
-        WORK,
-        WORK,
+        *[WORK] * 8,  # mostly calls, so that runs get somewhere
         st.builds(lambda calls: Reply(text="So:", calls=calls), BATCHES),
         st.builds(lambda calls: Reply(calls=calls, finish_reason="length"), BATCHES),
         FAULTS,
         ENDS,
     ),
+    min_size=1,
     max_size=6,
 )
-STOPS = st.one_of(st.none(), st.builds(Stop, st.sampled_from(["leave", "cancel"]), st.integers(1, 30)))
+STOPS = st.one_of(
+    st.none(),
+    st.none(),
+    *[st.builds(Stop, st.sampled_from(["leave", "cancel"]), st.integers(1, most)) for most in (8, 20, 40)],
+)
 LIMITS = st.builds(
     RunLimits,
     turns=st.sampled_from([2, 50, 50]),
@@ -288,7 +292,7 @@ OPTIONS = st.fixed_dictionaries(
     {
         "output": st.sampled_from([None, None, Report]),
         "output_mode": st.sampled_from(["json_schema", "tool", "prompt"]),
-        "tool_choice": st.sampled_from(["auto", "auto", "required", "none", "look"]),
+        "tool_choice": st.sampled_from(["auto", "auto", "auto", "auto", "required", "none", "look"]),
         "parallel_tools": st.sampled_from([1, 2, 100]),
         "compaction": st.sampled_from(
             [None, DropOldest(), ShortenResults(40, 0), Chain(ShortenResults(40, 1), DropOldest(0))]
@@ -396,8 +400,8 @@ class Runs(RuleBasedStateMachine):
     def teardown(self) -> None:
         """What is unfinished comes to its end."""
         for run in self._all:
-            for _ in range(6):
-                if run.journaled or run.paused is not None:
+            for _ in range(4):
+                if not run.finished and (run.journaled or run.paused is not None):
                     self._resume(run, [], None, NO_LIMITS, ["approve", "answer"])
             if run.journaled and not run.finished:
                 ends = (Refused, Truncated, ContentFiltered, MalformedResponse, EmptyResponse, InvalidOutput)
@@ -531,7 +535,7 @@ def test_whatever_happens_a_run_stays_valid_to_send_and_repeats_nothing(backend:
         run_state_machine_as_test(
             Here,
             settings=settings(
-                max_examples=int(EXAMPLES or 12),
+                max_examples=int(EXAMPLES or 35),
                 stateful_step_count=6,
                 deadline=None,
                 phases=[Phase.generate],
@@ -541,3 +545,31 @@ def test_whatever_happens_a_run_stays_valid_to_send_and_repeats_nothing(backend:
                 suppress_health_check=[*HealthCheck],
             ),
         )
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("finish_reason", [None, "length"])
+async def test_an_answer_that_says_nothing_is_not_sent_back(finish_reason: str | None) -> None:
+    script = [Reply(text="", finish_reason=finish_reason), Reply(text="went on")]
+    with Emulator(script, gateway="openai") as gateway:
+        agent = Agent(gateway.model())
+        with pytest.raises((EmptyResponse, Truncated)) as caught:
+            await agent.run("Go")
+
+        assert caught.value.history == History([UserMessage("Go")])
+        assert (await agent.run("Go on", history=caught.value.history)).output == "went on"
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_says_nothing_in_place_of_a_call_is_not_sent_back() -> None:
+    script = [Reply(text=""), Reply(text="It is cold.")]
+    with Emulator(script, gateway="openai") as gateway:
+        result = await Agent(gateway.model(), tools=[_nothing], tool_choice="required").run("Go")
+
+    reminder = UserMessage("Call one of the tools before you answer.", trust="system")
+    assert result.messages == History([UserMessage("Go"), reminder, AssistantMessage("It is cold.")])
+
+
+@tool
+async def _nothing() -> None:
+    """Do nothing."""
