@@ -12,7 +12,7 @@ from agentkit.cli.row import Row
 from agentkit.cli.screen import Screen
 from agentkit.cli.watch import reask_line, retry_line
 from agentkit.cli.watched import Told, Watched
-from agentkit.errors import AgentkitError, ConfigurationError, ContentFiltered, ContextOverflow, RunEnded
+from agentkit.errors import AgentkitError, ConfigurationError, ContentFiltered, ContextOverflow, EmptyResponse, RunEnded
 from agentkit.events import OutputRejected
 from agentkit.extract import Extracted, extract
 from agentkit.messages import AssistantMessage
@@ -57,7 +57,8 @@ class NotRead:
     def turns(self) -> int:
         if not isinstance(self.error, RunEnded):
             return 1
-        return sum(isinstance(message, AssistantMessage) for message in self.error.history)
+        kept = sum(isinstance(message, AssistantMessage) for message in self.error.history)
+        return kept + isinstance(self.error, EmptyResponse)  # an answer of nothing is in no history
 
     @property
     def reasks(self) -> int:

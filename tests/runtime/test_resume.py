@@ -531,11 +531,12 @@ async def test_a_stream_goes_on_with_what_is_left(journal: Journal) -> None:
         await agent.run("Go", journal=journal, run_id="r")
         _, records = await journal.load("r")
         first_answer = next(place for place, record in enumerate(records, 1) if record.kind == "answer")
+        answered = THREE_STEPS[0].calls[json.loads(records[first_answer - 1].data)["call"]].name
         await journal.fork("r", "cut", first_answer)
         async with agent.resume_stream("cut", journal=journal) as run:
             events = [event async for event in run]
     finished = [event.call.name for event in events if isinstance(event, ToolFinished)]
-    assert Counter(finished) == {"note": 2, "save": 2, "look": 1, "nothing": 1}
+    assert Counter(finished) == Counter(note=2, save=2, look=2, nothing=1) - Counter([answered])
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "All is done."
     assert events[-1] == RunFinished(run.result)
 
