@@ -99,6 +99,22 @@ class ResumeOptions(TypedDict, total=False):
     limits: RunLimits
 
 
+class AgentOptions(TypedDict, Generic[D], total=False):
+    """What an agent may have besides its model and its output; see `Agent`."""
+
+    instructions: str | Callable[[RunContext[D]], str] | None
+    tools: Iterable[ToolLike]
+    output_mode: OutputMode | None
+    tool_choice: ToolChoice
+    limits: RunLimits | None
+    settings: ModelSettings | None
+    parallel_tools: int
+    policy: Policy | None
+    compaction: Compaction | None
+    name: str
+    registry: Registry | None
+
+
 class Agent(Generic[Deps, Output]):
     """An agent, ready to run as often and as concurrently as you like.
 
@@ -135,17 +151,7 @@ class Agent(Generic[Deps, Output]):
         *,
         output: TypeForm[T],
         deps_type: type[D],
-        instructions: str | Callable[[RunContext[D]], str] | None = None,
-        tools: Iterable[ToolLike] = (),
-        output_mode: OutputMode | None = None,
-        tool_choice: ToolChoice = "auto",
-        limits: RunLimits | None = None,
-        settings: ModelSettings | None = None,
-        parallel_tools: int = 100,
-        policy: Policy | None = None,
-        compaction: Compaction | None = None,
-        name: str = "agent",
-        registry: Registry | None = None,
+        **options: Unpack[AgentOptions[D]],
     ) -> None: ...
     @overload
     def __init__(
@@ -154,17 +160,7 @@ class Agent(Generic[Deps, Output]):
         *,
         output: TypeForm[T],
         deps_type: None = None,
-        instructions: str | Callable[[RunContext[None]], str] | None = None,
-        tools: Iterable[ToolLike] = (),
-        output_mode: OutputMode | None = None,
-        tool_choice: ToolChoice = "auto",
-        limits: RunLimits | None = None,
-        settings: ModelSettings | None = None,
-        parallel_tools: int = 100,
-        policy: Policy | None = None,
-        compaction: Compaction | None = None,
-        name: str = "agent",
-        registry: Registry | None = None,
+        **options: Unpack[AgentOptions[None]],
     ) -> None: ...
     @overload
     def __init__(
@@ -173,17 +169,7 @@ class Agent(Generic[Deps, Output]):
         *,
         output: None = None,
         deps_type: type[D],
-        instructions: str | Callable[[RunContext[D]], str] | None = None,
-        tools: Iterable[ToolLike] = (),
-        output_mode: OutputMode | None = None,
-        tool_choice: ToolChoice = "auto",
-        limits: RunLimits | None = None,
-        settings: ModelSettings | None = None,
-        parallel_tools: int = 100,
-        policy: Policy | None = None,
-        compaction: Compaction | None = None,
-        name: str = "agent",
-        registry: Registry | None = None,
+        **options: Unpack[AgentOptions[D]],
     ) -> None: ...
     @overload
     def __init__(
@@ -192,17 +178,7 @@ class Agent(Generic[Deps, Output]):
         *,
         output: None = None,
         deps_type: None = None,
-        instructions: str | Callable[[RunContext[None]], str] | None = None,
-        tools: Iterable[ToolLike] = (),
-        output_mode: OutputMode | None = None,
-        tool_choice: ToolChoice = "auto",
-        limits: RunLimits | None = None,
-        settings: ModelSettings | None = None,
-        parallel_tools: int = 100,
-        policy: Policy | None = None,
-        compaction: Compaction | None = None,
-        name: str = "agent",
-        registry: Registry | None = None,
+        **options: Unpack[AgentOptions[None]],
     ) -> None: ...
     @overload
     def __init__(
@@ -211,17 +187,7 @@ class Agent(Generic[Deps, Output]):
         *,
         output: Callable[..., Awaitable[T]],
         deps_type: type[D],
-        instructions: str | Callable[[RunContext[D]], str] | None = None,
-        tools: Iterable[ToolLike] = (),
-        output_mode: OutputMode | None = None,
-        tool_choice: ToolChoice = "auto",
-        limits: RunLimits | None = None,
-        settings: ModelSettings | None = None,
-        parallel_tools: int = 100,
-        policy: Policy | None = None,
-        compaction: Compaction | None = None,
-        name: str = "agent",
-        registry: Registry | None = None,
+        **options: Unpack[AgentOptions[D]],
     ) -> None: ...
     @overload
     def __init__(
@@ -230,17 +196,7 @@ class Agent(Generic[Deps, Output]):
         *,
         output: Callable[..., T],
         deps_type: type[D],
-        instructions: str | Callable[[RunContext[D]], str] | None = None,
-        tools: Iterable[ToolLike] = (),
-        output_mode: OutputMode | None = None,
-        tool_choice: ToolChoice = "auto",
-        limits: RunLimits | None = None,
-        settings: ModelSettings | None = None,
-        parallel_tools: int = 100,
-        policy: Policy | None = None,
-        compaction: Compaction | None = None,
-        name: str = "agent",
-        registry: Registry | None = None,
+        **options: Unpack[AgentOptions[D]],
     ) -> None: ...
     @overload
     def __init__(
@@ -249,17 +205,7 @@ class Agent(Generic[Deps, Output]):
         *,
         output: Callable[..., Awaitable[T]],
         deps_type: None = None,
-        instructions: str | Callable[[RunContext[None]], str] | None = None,
-        tools: Iterable[ToolLike] = (),
-        output_mode: OutputMode | None = None,
-        tool_choice: ToolChoice = "auto",
-        limits: RunLimits | None = None,
-        settings: ModelSettings | None = None,
-        parallel_tools: int = 100,
-        policy: Policy | None = None,
-        compaction: Compaction | None = None,
-        name: str = "agent",
-        registry: Registry | None = None,
+        **options: Unpack[AgentOptions[None]],
     ) -> None: ...
     @overload
     def __init__(
@@ -268,17 +214,7 @@ class Agent(Generic[Deps, Output]):
         *,
         output: Callable[..., T],
         deps_type: None = None,
-        instructions: str | Callable[[RunContext[None]], str] | None = None,
-        tools: Iterable[ToolLike] = (),
-        output_mode: OutputMode | None = None,
-        tool_choice: ToolChoice = "auto",
-        limits: RunLimits | None = None,
-        settings: ModelSettings | None = None,
-        parallel_tools: int = 100,
-        policy: Policy | None = None,
-        compaction: Compaction | None = None,
-        name: str = "agent",
-        registry: Registry | None = None,
+        **options: Unpack[AgentOptions[None]],
     ) -> None: ...
     @overload
     def __init__(
@@ -287,17 +223,7 @@ class Agent(Generic[Deps, Output]):
         *,
         output: Mapping[str, Any],
         deps_type: type[D],
-        instructions: str | Callable[[RunContext[D]], str] | None = None,
-        tools: Iterable[ToolLike] = (),
-        output_mode: OutputMode | None = None,
-        tool_choice: ToolChoice = "auto",
-        limits: RunLimits | None = None,
-        settings: ModelSettings | None = None,
-        parallel_tools: int = 100,
-        policy: Policy | None = None,
-        compaction: Compaction | None = None,
-        name: str = "agent",
-        registry: Registry | None = None,
+        **options: Unpack[AgentOptions[D]],
     ) -> None: ...
     @overload
     def __init__(
@@ -306,17 +232,7 @@ class Agent(Generic[Deps, Output]):
         *,
         output: Mapping[str, Any],
         deps_type: None = None,
-        instructions: str | Callable[[RunContext[None]], str] | None = None,
-        tools: Iterable[ToolLike] = (),
-        output_mode: OutputMode | None = None,
-        tool_choice: ToolChoice = "auto",
-        limits: RunLimits | None = None,
-        settings: ModelSettings | None = None,
-        parallel_tools: int = 100,
-        policy: Policy | None = None,
-        compaction: Compaction | None = None,
-        name: str = "agent",
-        registry: Registry | None = None,
+        **options: Unpack[AgentOptions[None]],
     ) -> None: ...
     def __init__(
         self,
