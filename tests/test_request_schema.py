@@ -125,7 +125,9 @@ async def test_what_a_model_sends_is_watched(sent_requests: SentRequests) -> Non
     assert bodies[0]["messages"] == [HI]
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, re.DOTALL), ids=["agent", "extract", "durable"])
+@pytest.mark.parametrize(
+    "code", re.findall(r"```python\n(.*?)```", README, re.DOTALL), ids=["agent", "extract", "durable"]
+)
 def test_the_readmes_code_which_its_test_runs_out_of_sight_is_watched_here(
     code: str, sent_requests: SentRequests
 ) -> None:

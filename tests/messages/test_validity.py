@@ -245,7 +245,7 @@ def test_a_result_answers_the_nearest_call_before_it_and_never_one_that_comes_la
     )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(HISTORIES)
 def test_whatever_the_messages_repaired_they_are_valid_and_stay_so(messages: list[Message]) -> None:
     repair = repaired(messages)
@@ -257,7 +257,7 @@ def test_whatever_the_messages_repaired_they_are_valid_and_stay_so(messages: lis
     assert (repaired(History(messages)), violations(History(messages))) == (repair, violations(messages))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(HISTORIES, HISTORIES)
 def test_what_was_valid_at_the_beginning_stands_untouched(messages: list[Message], more: list[Message]) -> None:
     valid = repaired(messages).messages
@@ -266,7 +266,7 @@ def test_what_was_valid_at_the_beginning_stands_untouched(messages: list[Message
     assert len(longer) >= len(valid)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(HISTORIES)
 def test_every_word_of_users_and_models_and_every_call_survives_in_order(messages: list[Message]) -> None:
     after = repaired(messages).messages
@@ -281,7 +281,7 @@ def test_the_strictest_server_finds_nothing_in_repaired_messages(messages: list[
     assert list(_problems(repaired(messages).messages)) == []
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(HISTORIES)
 def test_messages_in_which_nothing_is_wrong_are_taken_by_the_strictest_server(messages: list[Message]) -> None:
     if violations(messages) == ():
